@@ -1,0 +1,35 @@
+/**
+ * Failures that the operator must act on (HOUSE-STYLE §4). A step that failed is a value, a fault in a workflow is a
+ * `Diagnostic`, and a bug of ours is a plain `Error`. Codes are for branching, messages for people; nobody matches on text.
+ */
+
+/** Closed set; `commands/exit-code.ts` maps each code to the process's exit code. */
+export type ErrorCode =
+  | "BAD_USAGE"
+  | "BAD_CONFIG"
+  | "PROVIDER_UNAVAILABLE"
+  | "KVM_UNAVAILABLE"
+  | "GVISOR_UNAVAILABLE"
+  | "IMAGE_MISSING"
+  | "IMAGE_BUILD_FAILED"
+  | "SETUP_FAILED"
+  | "MACHINE_START_FAILED"
+  | "MACHINE_LOST"
+  | "GUEST_PROTOCOL"
+  | "GUEST_REFUSED"
+  | "GIT_FAILED"
+  | "RUN_NOT_FOUND"
+  | "STATE_UNREADABLE";
+
+/** `message` says what could not be done, `hint` what to try. Printed as one line and a hint, without a stack. */
+export class EngineError extends Error {
+  override readonly name = "EngineError";
+  readonly code: ErrorCode;
+  readonly hint: string | undefined;
+
+  constructor(code: ErrorCode, message: string, options: { cause?: unknown; hint?: string | undefined } = {}) {
+    super(message, { cause: options.cause });
+    this.code = code;
+    this.hint = options.hint;
+  }
+}

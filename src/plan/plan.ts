@@ -1,0 +1,66 @@
+/**
+ * The decision before anything runs: which jobs, in which order, and how each step will run. Pure data.
+ * A plan with a step whose way is `unsupported` is shown by `hearth plan` and refused by `hearth run`.
+ */
+import type { Value } from "../expression/template.ts";
+import type { Diagnostic } from "../lib/diagnostic.ts";
+import type { Job, Step, Workflow } from "../workflow/workflow.ts";
+import type { Event } from "./event.ts";
+
+/** What planning one file came to. A broken file is `refused`, never missing. */
+export type PlanResult =
+  | { readonly kind: "planned"; readonly plan: Plan; readonly warnings: readonly Diagnostic[] }
+  | {
+      readonly kind: "not_triggered";
+      readonly plan: Plan;
+      readonly warnings: readonly Diagnostic[];
+      readonly reason: string;
+    }
+  | { readonly kind: "refused"; readonly path: string; readonly diagnostics: readonly Diagnostic[] };
+
+export interface Plan {
+  readonly workflow: Workflow;
+  readonly event: Event;
+  /** Typed `inputs` of workflow_dispatch, defaults filled in; empty for other events. */
+  readonly inputs: { readonly [name: string]: Value };
+  /** A job stands after all its needs; otherwise in the order of the file. */
+  readonly jobs: readonly PlannedJob[];
+  readonly declaredSteps: number;
+  /** Steps this plan holds; always equal to `declaredSteps` (checked where the plan is made). */
+  readonly heldSteps: number;
+}
+
+export interface PlannedJob {
+  readonly job: Job;
+  /** `dynamic`: the matrix reads `needs` and is expanded when those have ended. A job without a matrix has one empty cell. */
+  readonly cells: readonly MatrixCell[] | "dynamic";
+  /** As long as the job's declared steps, in their order. Empty for a job that calls a reusable workflow. */
+  readonly steps: readonly PlannedStep[];
+}
+
+export interface MatrixCell {
+  /** The `matrix` context. */
+  readonly values: { readonly [key: string]: Value };
+  /** What GitHub puts in brackets after the job's name: `ubuntu-latest, 20`; empty without a matrix. */
+  readonly label: string;
+}
+
+export interface PlannedStep {
+  readonly step: Step;
+  readonly way: Way;
+}
+
+/** How a step will run. Closed set, shown by `hearth plan` and kept in the record. */
+export type Way =
+  | { readonly kind: "run" }
+  | { readonly kind: "builtin"; readonly builtin: "checkout" }
+  | { readonly kind: "javascript"; readonly using: string; readonly path: string }
+  | {
+      readonly kind: "composite";
+      readonly path: string;
+      readonly steps: readonly { readonly name: string; readonly way: Way }[];
+    }
+  /** A `./` action that is not in the repository now (a step may write it, or check it out): read when it is reached. */
+  | { readonly kind: "local"; readonly path: string }
+  /** `what` completes the sentence "… is unsupported"; `fix` is what the author can do. */
+  | { readonly kind: "unsupported"; readonly what: string; readonly fix: string };

@@ -1,0 +1,116 @@
+/**
+ * What host and guest say to each other: HTTP/2 over the byte stream that the provider gives, one schema for each route,
+ * used by both ends. The host treats every answer as hostile: sizes are bounded here, before anything is allocated.
+ *
+ * Routes (all POST, JSON request body of at most 8 MiB unless said otherwise):
+ *   /ready            -> Ready
+ *   /exec             ExecRequest -> frames (`frame.ts`), trailer `x-exit`: ExecExit as JSON
+ *   /signal           SignalRequest -> {}
+ *   /files/read       ReadFileRequest -> bytes; 404 when there is no such file, 413 when it is larger than asked for
+ *   /files/write      WriteFileRequest -> {}
+ *   /files/unpack     query `path`: body is a tar stream -> {}
+ *   /files/pack       PackRequest -> a tar stream
+ *   /hash-files       HashFilesRequest -> HashFilesAnswer
+ *   /reset            ResetRequest -> {}
+ */
+import {
+  array,
+  boolean,
+  int,
+  literal,
+  minLength,
+  maxLength,
+  nonnegative,
+  nullable,
+  number,
+  object,
+  optional,
+  record,
+  string,
+  union,
+} from "zod/mini";
+import type { infer as Infer } from "zod/mini";
+
+export const MAX_FRAME_BYTES = 1 << 20;
+export const MAX_REQUEST_BYTES = 8 << 20;
+
+const name = string().check(minLength(1), maxLength(256));
+
+/** `env` is the environment a step starts from, before anything the workflow says: PATH, HOME, USER, LANG. */
+export const Ready = object({
+  bootId: string().check(maxLength(64)),
+  hostname: string().check(maxLength(256)),
+  uptimeMs: number(),
+  arch: string().check(maxLength(16)),
+  env: record(string(), string()),
+});
+export type Ready = Infer<typeof Ready>;
+
+/** One process: files written before it starts, output streamed, files brought back after it ended, in one round trip. */
+export const ExecRequest = object({
+  /** Chosen by the host; names the process in `/signal`. */
+  id: name,
+  argv: array(string()).check(minLength(1)),
+  /** The whole environment of the process; nothing is added. */
+  env: record(string(), string()),
+  cwd: string(),
+  /** `runner` unless said otherwise; ignored where the agent itself is not root. */
+  user: union([literal("runner"), literal("root")]),
+  /** Written before the start, parents made, owned by the user; mode such as 0o755. */
+  write: array(object({ path: string(), content: string(), mode: int() })),
+  /** Sent back as `file` frames after the end, in this order; one that is gone or too large is said in its frame. */
+  read: array(object({ path: string(), maxBytes: int().check(nonnegative()) })),
+});
+export type ExecRequest = Infer<typeof ExecRequest>;
+
+/**
+ * `code` is null when a signal ended the process. `failure` is set when it could not be started (no such program or directory),
+ * and then both are null.
+ */
+export const ExecExit = object({
+  code: nullable(int()),
+  signal: nullable(string().check(maxLength(16))),
+  failure: optional(string().check(maxLength(4096))),
+});
+export type ExecExit = Infer<typeof ExecExit>;
+
+/** `process`: the process that was started only; `tree`: it and everything it started. */
+export const SignalRequest = object({
+  id: name,
+  signal: union([literal("SIGINT"), literal("SIGTERM"), literal("SIGKILL")]),
+  scope: union([literal("process"), literal("tree")]),
+});
+export type SignalRequest = Infer<typeof SignalRequest>;
+
+export const ReadFileRequest = object({ path: string(), maxBytes: int().check(nonnegative()) });
+export type ReadFileRequest = Infer<typeof ReadFileRequest>;
+
+export const WriteFileRequest = object({
+  path: string(),
+  content: string(),
+  mode: int(),
+  user: union([literal("runner"), literal("root")]),
+});
+export type WriteFileRequest = Infer<typeof WriteFileRequest>;
+
+export const PackRequest = object({ path: string() });
+export type PackRequest = Infer<typeof PackRequest>;
+
+/** `@actions/glob`'s semantics, relative to `workspace` (ACTIONS-CONTRACT §1.5). */
+export const HashFilesRequest = object({
+  workspace: string(),
+  patterns: array(string()),
+  followSymbolicLinks: boolean(),
+});
+export type HashFilesRequest = Infer<typeof HashFilesRequest>;
+
+/** `hash` is empty when nothing matched. */
+export const HashFilesAnswer = object({ hash: string().check(maxLength(64)) });
+export type HashFilesAnswer = Infer<typeof HashFilesAnswer>;
+
+/**
+ * Between jobs: directories are emptied (made when missing, owned by the runner), and processes that carry the tracking id in
+ * their environment are killed.
+ */
+export const ResetRequest = object({ empty: array(string()), killTrackingId: optional(string()) });
+export type ResetRequest = Infer<typeof ResetRequest>;

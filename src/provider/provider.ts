@@ -1,0 +1,92 @@
+/**
+ * The contract between the engine and whatever makes machines. `provider.contract.ts` is its executable form, run against
+ * every implementation. The engine asks capabilities, never names.
+ *
+ * A machine is provisioned for one workflow, destroyed after it and never used again. Disposing twice is safe, also at once;
+ * disposal has a deadline of its own and does not listen to the run's signal. What a provider made on the host (processes,
+ * sockets, mounts, directories) is gone when disposal resolves, whatever state the machine was in.
+ */
+import type { Duplex } from "node:stream";
+
+/** Closed set: a user reads these in every run's header (DESIGN §1.6). */
+export type Isolation =
+  | "microVM (Firecracker)"
+  | "microVM (QEMU, KVM)"
+  | "sandbox (gVisor)"
+  | "microVM (QEMU, emulated: not a security boundary)"
+  | "none (host)"
+  | "none (fake)";
+
+export interface Capabilities {
+  readonly isolation: "none" | "container" | "sandbox" | "vm";
+  /** The machine can be saved at a step boundary and restored as a new machine. */
+  readonly checkpoint: boolean;
+  /** Containers can be run inside the machine. */
+  readonly containers: boolean;
+  /** Outward traffic passes through `Machine.egress`, where the host decides; false: processes use the host's own network. */
+  readonly egress: boolean;
+}
+
+export type Probe =
+  | { readonly ok: true; readonly isolation: Isolation; readonly detail: string }
+  | { readonly ok: false; readonly reason: string; readonly fix: string };
+
+export interface MachineSpec {
+  /** Unique on this host, `[a-z0-9-]{1,40}`; names the machine's directory, sandbox and processes. */
+  readonly id: string;
+  readonly cpus: number;
+  readonly memoryMib: number;
+  /** Owner and name, for the layout: GitHub's workspace is `<work>/<name>/<name>`. */
+  readonly repository: { readonly owner: string; readonly name: string };
+  /** PEM bundle of certificate authorities the guest should trust beside its own; undefined for none. */
+  readonly certificateAuthorities: string | undefined;
+}
+
+/** Absolute paths inside the machine. */
+export interface Layout {
+  readonly workspace: string;
+  readonly work: string;
+  readonly temp: string;
+  readonly toolCache: string;
+  readonly home: string;
+  readonly actions: string;
+  /** Holds `node24/bin/node`. */
+  readonly externals: string;
+  /** Where steps reach the services, without a trailing slash; undefined: the engine listens on loopback and decides. */
+  readonly servicesUrl: string | undefined;
+  /** What steps use as HTTP(S) proxy; undefined where there is no egress stream. */
+  readonly proxyUrl: string | undefined;
+}
+
+export interface Machine extends AsyncDisposable {
+  readonly id: string;
+  readonly isolation: Isolation;
+  readonly capabilities: Capabilities;
+  readonly layout: Layout;
+  /** Host's end of the stream to the guest agent, greeting done: HTTP/2 may start. */
+  readonly agent: Duplex;
+  /** Host's end of the guest-initiated stream: the host is the HTTP/2 server. Undefined where `capabilities.egress` is false. */
+  readonly egress: Duplex | undefined;
+  /** Resolves with the cause when the machine ends without having been asked to; never rejects, never resolves after disposal. */
+  readonly lost: Promise<MachineLoss>;
+}
+
+export interface MachineLoss {
+  readonly reason: string;
+  /** Last lines that the machine's console or its process printed, at most 4 KiB. */
+  readonly console: string;
+}
+
+export type ProviderName = "firecracker" | "qemu" | "gvisor" | "host" | "fake";
+
+export interface Provider {
+  readonly name: ProviderName;
+  readonly capabilities: Capabilities;
+  /** Whether this host can make such machines now, and if not the exact fix. Changes nothing; may take seconds the first time. */
+  probe(): Promise<Probe>;
+  /**
+   * Resolves when the guest's agent has answered. Throws `EngineError` MACHINE_START_FAILED, IMAGE_MISSING or
+   * PROVIDER_UNAVAILABLE, or the signal's reason when it was aborted; in either case nothing is left behind. Any number at once.
+   */
+  provision(spec: MachineSpec, signal: AbortSignal): Promise<Machine>;
+}

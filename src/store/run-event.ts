@@ -1,0 +1,124 @@
+/**
+ * Everything that happens in a run, as one ordered stream (DESIGN §2.8). The engine appends; the store keeps; the terminal,
+ * `--json`, `hearth logs` and the record only read it. Text that a job printed or an author wrote is already masked here.
+ * `--json` prints these objects, one a line: a change of a member is a change of a public format.
+ */
+import type { Isolation, ProviderName } from "../provider/provider.ts";
+
+/** A job's key is unique in its run: the job's id, or `id (label)` for a matrix cell. */
+export type JobKey = string;
+
+/** Outcome and conclusion of a step; conclusion of a job (GitHub's words). */
+export type StepResult = "success" | "failure" | "cancelled" | "skipped";
+export type Conclusion = "success" | "failure" | "cancelled" | "skipped";
+
+/**
+ * What became of a declared step. Closed set: ran + skipped + not reached + cancelled = declared, or the run is an error.
+ * `skipped`: its turn came and its condition said no, or its job was skipped. `not_reached`: its turn never came.
+ */
+export type Fate =
+  | {
+      readonly kind: "ran";
+      readonly outcome: StepResult;
+      readonly conclusion: StepResult;
+      readonly exitCode: number | undefined;
+      readonly message: string | undefined;
+    }
+  | { readonly kind: "skipped"; readonly reason: string }
+  | { readonly kind: "not_reached"; readonly reason: string }
+  | { readonly kind: "cancelled"; readonly reason: string };
+
+/** `set_up`, `pre`, `post` and `complete` are the runner's own: shown, kept, and not counted among the declared. */
+export type StepPhase = "set_up" | "pre" | "main" | "post" | "complete";
+
+export interface StepRef {
+  readonly job: JobKey;
+  /** Unique in the job: for `main` the declared number from 1, for the others a name such as `pre-2`, `post-2`, `set-up`. */
+  readonly step: string;
+}
+
+export interface AnnotationFields {
+  readonly level: "notice" | "warning" | "error";
+  readonly message: string;
+  readonly title: string | undefined;
+  readonly file: string | undefined;
+  readonly line: number | undefined;
+  readonly endLine: number | undefined;
+  readonly column: number | undefined;
+  readonly endColumn: number | undefined;
+}
+
+export type RunEvent = { readonly at: string } & (
+  | {
+      readonly type: "run_started";
+      readonly run: string;
+      readonly workflow: { readonly path: string; readonly name: string };
+      readonly event: { readonly name: string; readonly sha: string; readonly ref: string };
+      readonly provider: ProviderName;
+      readonly declaredSteps: number;
+    }
+  | { readonly type: "machine_requested"; readonly machine: string }
+  | {
+      readonly type: "machine_ready";
+      readonly machine: string;
+      readonly isolation: Isolation;
+      readonly bootId: string;
+      readonly durationMs: number;
+    }
+  | { readonly type: "machine_lost"; readonly machine: string; readonly reason: string; readonly console: string }
+  | { readonly type: "machine_destroyed"; readonly machine: string }
+  /** Says that the job exists, once for each cell, before anything of it starts. */
+  | {
+      readonly type: "job_planned";
+      readonly job: JobKey;
+      readonly id: string;
+      readonly name: string;
+      readonly steps: readonly { readonly number: number; readonly name: string; readonly way: string }[];
+    }
+  | { readonly type: "job_started"; readonly job: JobKey; readonly machine: string }
+  | ({ readonly type: "step_started"; readonly phase: StepPhase; readonly name: string } & StepRef)
+  | ({ readonly type: "log"; readonly line: string } & StepRef)
+  | ({ readonly type: "group"; readonly title: string } & StepRef)
+  | ({ readonly type: "group_end" } & StepRef)
+  | ({ readonly type: "annotation"; readonly annotation: AnnotationFields } & StepRef)
+  | ({ readonly type: "step_summary"; readonly markdown: string } & StepRef)
+  | ({
+      readonly type: "step_completed";
+      readonly phase: StepPhase;
+      readonly name: string;
+      readonly fate: Fate;
+      readonly durationMs: number;
+    } & StepRef)
+  | {
+      readonly type: "job_completed";
+      readonly job: JobKey;
+      readonly conclusion: Conclusion;
+      /** Why, where the steps alone do not say it: a skipped condition, a timeout, a lost machine. */
+      readonly reason: string | undefined;
+      readonly outputs: { readonly [name: string]: string };
+      readonly durationMs: number;
+    }
+  | {
+      readonly type: "run_completed";
+      readonly conclusion: Conclusion;
+      /** Set when the run ended by something that is not a step: a lost machine, fates that do not add up. Never with `success`. */
+      readonly error: { readonly code: string; readonly message: string } | undefined;
+      readonly counts: FateCounts;
+      readonly durationMs: number;
+    }
+);
+
+export interface FateCounts {
+  readonly declared: number;
+  readonly ran: number;
+  readonly skipped: number;
+  readonly notReached: number;
+  readonly cancelled: number;
+}
+
+/** An event as the engine says it; the writer adds the time. */
+export type RunEventBody = RunEvent extends infer E
+  ? E extends { readonly at: string }
+    ? Omit<E, "at">
+    : never
+  : never;
