@@ -1,0 +1,27 @@
+/** Runs a list of commands one after another, says how long each took, and stops at the first that fails. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+
+export interface ScriptStep {
+  readonly name: string;
+  readonly argv: readonly [string, ...string[]];
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** Resolves to the exit code of the first step that failed, else 0. */
+export async function runSteps(steps: readonly ScriptStep[]): Promise<number> {
+  for (const step of steps) {
+    const startedAt = performance.now();
+    process.stdout.write(`\n> ${step.name}: ${step.argv.join(" ")}\n`);
+    const [program, ...args] = step.argv;
+    const child = spawn(program, args, {
+      stdio: ["ignore", "inherit", "inherit"],
+      env: { ...process.env, ...step.env },
+    });
+    const [code] = (await once(child, "close")) as [number | null];
+    const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
+    process.stdout.write(`> ${step.name}: ${code === 0 ? "passed" : `FAILED (exit ${code})`} in ${seconds} s\n`);
+    if (code !== 0) return code ?? 1;
+  }
+  return 0;
+}
