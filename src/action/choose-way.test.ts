@@ -1,0 +1,180 @@
+import { describe, expect, it } from "vitest";
+import { aControlStep, aJob, aRunStep, aUsesStep } from "../plan/plan-fixture.ts";
+import type { Way } from "../plan/plan.ts";
+import { createWayChooser } from "./choose-way.ts";
+
+const job = aJob("build");
+
+const JAVASCRIPT = "name: js\ndescription: d\nruns:\n  using: node20\n  main: index.js\n";
+
+function composite(...steps: readonly string[]): string {
+  const lines = steps.map((step) => `    - ${step}\n`);
+  return `name: c\ndescription: d\nruns:\n  using: composite\n  steps:\n${lines.join("")}`;
+}
+
+interface Repository {
+  /** Manifests by the directory they are in. */
+  readonly [directory: string]: string;
+}
+
+function choose(uses: string, repository: Repository = {}, builtins = true): Way {
+  const lookup = (directory: string) => {
+    const text = repository[directory];
+    return text === undefined ? undefined : { path: `${directory}/action.yml`, text };
+  };
+  return createWayChooser(lookup, { builtins })(aUsesStep(1, uses), job);
+}
+
+/** "… is unsupported: …", as diagnostics say it. */
+function sentence(way: Way): string {
+  return way.kind === "unsupported" ? `${way.what} is unsupported: ${way.fix}` : JSON.stringify(way);
+}
+
+/** Actions a0, a1, …, each of which uses the next one. */
+function chain(length: number): Repository {
+  const manifests = Array.from({ length }, (_, index) => {
+    const isLast = index === length - 1;
+    return [`a${index}`, composite(isLast ? "run: echo\n      shell: sh" : `uses: ./a${index + 1}`)] as const;
+  });
+  return Object.fromEntries(manifests);
+}
+
+describe("the way of a step", () => {
+  it("is run for run steps, and unsupported for background steps and their keywords", () => {
+    const chooser = createWayChooser(() => undefined, { builtins: true });
+    expect(chooser(aRunStep(1), job)).toEqual({ kind: "run" });
+    expect(sentence(chooser(aRunStep(1, { background: true }), job))).toContain("a background step is unsupported");
+    expect(sentence(chooser(aUsesStep(1, "./a", { background: true }), job))).toContain(
+      "a background step is unsupported",
+    );
+    for (const control of ["wait", "wait-all", "cancel", "parallel"] as const) {
+      expect(sentence(chooser(aControlStep(1, { control }), job))).toContain(`the keyword '${control}' is unsupported`);
+    }
+  });
+
+  it.each([
+    "actions/checkout@v4",
+    "actions/checkout@main",
+    "Actions/Checkout@0123456789abcdef0123456789abcdef01234567",
+  ])("is the built-in checkout for %s, unless built-ins are switched off", (uses) => {
+    expect(choose(uses)).toEqual({ kind: "builtin", builtin: "checkout" });
+    expect(sentence(choose(uses, {}, false))).toContain("the remote action");
+  });
+
+  it.each([
+    ["actions/setup-node@v4", "the remote action 'actions/setup-node@v4' is unsupported: "],
+    ["actions/checkout/sub@v4", "the remote action 'actions/checkout/sub@v4' is unsupported: "],
+    ["evil/checkout@v4", "the remote action"],
+    ["actions-checkout/checkout@v4", "the remote action"],
+    ["o/r/.github/actions/x@v1", "the remote action"],
+    ["docker://alpine:3.20", "the container action 'docker://alpine:3.20' is unsupported: "],
+    ["$/actions/a", "the form '$/actions/a' is unsupported: write './actions/a'"],
+    [
+      "actions/checkout",
+      "the reference 'actions/checkout' is unsupported: write it in one of the forms owner/repo@ref",
+    ],
+    ["actions/checkout@v4@v5", "the reference"],
+    ["checkout@v4", "the reference"],
+    ["actions/checkout@", "the reference"],
+    ["", "the reference ''"],
+    ["a b/c@v1", "the reference"],
+    ["/etc/action", "the reference"],
+    ["https://github.com/a/b@v1", "the reference"],
+  ])("says of %s: %s", (uses, part) => {
+    expect(sentence(choose(uses))).toContain(part);
+  });
+});
+
+describe("the way of a local action", () => {
+  it("is javascript with its runtime, whatever the spelling of the path", () => {
+    const way = { kind: "javascript", using: "node20", path: "actions/a" };
+    for (const uses of ["./actions/a", "./actions/a/", "./actions/../actions/./a", ".\\actions\\a"]) {
+      expect(choose(uses, { "actions/a": JAVASCRIPT })).toEqual(way);
+    }
+    expect(choose("./", { ".": JAVASCRIPT })).toEqual({ ...way, path: "." });
+  });
+
+  it("is local when there is no manifest now", () => {
+    expect(choose("./made/by/a/step")).toEqual({ kind: "local", path: "made/by/a/step" });
+  });
+
+  it.each(["./../x", "./a/../../x", ".\\..\\x", "./.."])("is unsupported outside the repository: %s", (uses) => {
+    expect(sentence(choose(uses, { "../x": JAVASCRIPT, "..": JAVASCRIPT }))).toContain(
+      "leads outside the repository, is unsupported",
+    );
+  });
+
+  it("is unsupported for docker, by manifest and by Dockerfile", () => {
+    const manifest = "name: d\ndescription: d\nruns:\n  using: docker\n  image: Dockerfile\n";
+    expect(sentence(choose("./d", { d: manifest }))).toContain("the container action './d' is unsupported");
+    const chooser = createWayChooser(() => ({ path: "d/Dockerfile", text: "FROM scratch" }), { builtins: true });
+    const way = chooser(aUsesStep(1, "./d"), job);
+    expect(sentence(way)).toContain("the container action './d' is unsupported");
+  });
+
+  it("is unsupported with the reader's reason when the manifest cannot be read", () => {
+    expect(sentence(choose("./a", { a: "runs: [" }))).toMatch(
+      /the manifest a\/action.yml, which cannot be read, is unsupported: ./u,
+    );
+  });
+
+  it("is composite with the ways of its steps, builtin and unsupported ones too", () => {
+    const repository = {
+      a: composite(
+        "run: echo 1\n      shell: bash",
+        "{ name: Get it, uses: actions/checkout@v4 }",
+        "uses: ./b",
+        "uses: x/y@v1",
+      ),
+      b: JAVASCRIPT,
+    };
+    expect(choose("./a", repository)).toMatchObject({
+      kind: "composite",
+      path: "a",
+      steps: [
+        { name: "Run echo 1", way: { kind: "run" } },
+        { name: "Get it", way: { kind: "builtin", builtin: "checkout" } },
+        { name: "./b", way: { kind: "javascript", using: "node20", path: "b" } },
+        {
+          name: "x/y@v1",
+          way: { kind: "unsupported", what: "the remote action 'x/y@v1'" },
+        },
+      ],
+    });
+  });
+
+  it("is unsupported in a circle, with the path around it", () => {
+    const repository = { a: composite("uses: ./b"), b: composite("uses: ./c"), c: composite("uses: ./a") };
+    expect(JSON.stringify(choose("./a", repository))).toContain("the recursion of actions a -> b -> c -> a");
+  });
+
+  it("nests ten deep and no deeper", () => {
+    expect(JSON.stringify(choose("./a0", chain(10)))).not.toContain("unsupported");
+    expect(JSON.stringify(choose("./a0", chain(11)))).toContain("nesting deeper than 10 actions");
+  });
+
+  it("stops looking into actions that multiply", () => {
+    const repository: Repository = Object.fromEntries(
+      Array.from({ length: 9 }, (_, index) => [
+        `a${index}`,
+        composite(...Array.from({ length: 10 }, () => `uses: ./a${index + 1}`)),
+      ]),
+    );
+    const startedMs = performance.now();
+    const way = JSON.stringify(choose("./a0", repository));
+    expect(performance.now() - startedMs).toBeLessThan(2_000);
+    expect(way).toContain("more than 1000 nested steps");
+    expect(way.length).toBeLessThan(1_000);
+  });
+
+  it("reads each manifest once for a chooser", () => {
+    let reads = 0;
+    const lookup = (directory: string) => {
+      reads += 1;
+      return { path: `${directory}/action.yml`, text: JAVASCRIPT };
+    };
+    const chooser = createWayChooser(lookup, { builtins: true });
+    for (const number of [1, 2, 3]) chooser(aUsesStep(number, number === 2 ? "./a/" : "./a"), job);
+    expect(reads).toBe(1);
+  });
+});

@@ -1,0 +1,122 @@
+/**
+ * Inputs of `workflow_dispatch`: text from the command line or the API to typed values, with choices checked, required ones
+ * asked for and defaults filled in. `inputs` shows the values with their types, `github.event.inputs` all of them as strings.
+ * Source: ACTIONS-CONTRACT §1.4 and §7.2, GitHub "Workflow syntax", on.workflow_dispatch.inputs.
+ */
+import { member } from "../context/mapping.ts";
+import { toText } from "../expression/coerce.ts";
+import { evaluate, ExpressionError } from "../expression/evaluate.ts";
+import type { Scope } from "../expression/evaluate.ts";
+import { objectFromEntries } from "../expression/ordered-object.ts";
+import type { ObjectValue } from "../expression/ordered-object.ts";
+import type { Value } from "../expression/template.ts";
+import type { Diagnostic } from "../lib/diagnostic.ts";
+import { unreachable } from "../lib/unreachable.ts";
+import type { InputDefinition, Trigger, Workflow } from "../workflow/workflow.ts";
+
+export type DispatchInputs =
+  | { readonly kind: "inputs"; readonly inputs: ObjectValue; readonly eventInputs: ObjectValue }
+  | { readonly kind: "refused"; readonly diagnostics: readonly Diagnostic[] };
+
+/** GitHub's figure for all inputs of one dispatch together. */
+const MAX_CHARACTERS = 65_535;
+
+/** `given` is what a person wrote; names are case-insensitive. Defaults may read `github` and `vars`, and inputs before them. */
+export function dispatchInputs(
+  workflow: Workflow,
+  trigger: Trigger,
+  given: { readonly [name: string]: string },
+  contexts: Scope["contexts"],
+): DispatchInputs {
+  const definitions = trigger.inputs ?? [];
+  const diagnostics = faultsOfNames(workflow, trigger, definitions, given);
+  const inputs: [string, Value][] = [];
+  for (const definition of definitions) {
+    const value = valueOf(definition, given, { ...contexts, inputs: objectFromEntries(inputs) });
+    if (typeof value === "object" && value !== null) {
+      const key = `on.workflow_dispatch.inputs.${definition.name}`;
+      diagnostics.push({ kind: "error", file: workflow.path, at: definition.at, key, message: value.fault });
+    } else {
+      inputs.push([definition.name, value]);
+    }
+  }
+  if (diagnostics.length > 0) return { kind: "refused", diagnostics };
+  const texts = inputs.map(([name, value]) => [name, toText(value)] as const);
+  return { kind: "inputs", inputs: objectFromEntries(inputs), eventInputs: objectFromEntries(texts) };
+}
+
+function faultsOfNames(
+  workflow: Workflow,
+  trigger: Trigger,
+  definitions: readonly InputDefinition[],
+  given: { readonly [name: string]: string },
+): Diagnostic[] {
+  const fault = (message: string): Diagnostic => {
+    return { kind: "error", file: workflow.path, at: trigger.at, key: "on.workflow_dispatch.inputs", message };
+  };
+  const known = new Set(definitions.map((definition) => definition.name.toLowerCase()));
+  const names = definitions.map((definition) => definition.name).join(", ") || "none";
+  const faults = Object.keys(given)
+    .filter((name) => !known.has(name.toLowerCase()))
+    .map((name) => fault(`Unexpected input '${name}'; the workflow has: ${names}`));
+  const length = Object.entries(given).reduce((sum, [name, text]) => sum + name.length + text.length, 0);
+  if (length > MAX_CHARACTERS)
+    faults.push(fault(`Inputs are ${length} characters long; the limit is ${MAX_CHARACTERS}`));
+  return faults;
+}
+
+type Scalar = string | number | boolean | null;
+
+interface Fault {
+  readonly fault: string;
+}
+
+function valueOf(
+  definition: InputDefinition,
+  given: { readonly [name: string]: string },
+  contexts: Scope["contexts"],
+): Scalar | Fault {
+  const text = member(given, definition.name);
+  // As on GitHub an empty text is no answer where one is required, nor where only some answers are right.
+  const takesEmpty = definition.type === "string" && !definition.required;
+  if (typeof text === "string" && (text !== "" || takesEmpty)) return typed(definition, text, "value");
+  try {
+    const standard = toText(
+      definition.default === undefined ? null : evaluate(definition.default, { contexts, functions: {} }),
+    );
+    if (standard !== "") return typed(definition, standard, "default");
+  } catch (error) {
+    if (error instanceof ExpressionError) return { fault: `Default of input '${definition.name}': ${error.message}` };
+    throw error;
+  }
+  // A check box that nobody ticked is an answer.
+  if (definition.required && definition.type !== "boolean") {
+    return { fault: `Required input '${definition.name}' not provided; give it with --input ${definition.name}=VALUE` };
+  }
+  return emptyValue(definition.type);
+}
+
+function typed(definition: InputDefinition, text: string, what: "value" | "default"): Scalar | Fault {
+  const { name, type, options } = definition;
+  const wrong = (wanted: string): Fault => {
+    return { fault: `The ${what} '${text.slice(0, 100)}' of input '${name}' is not ${wanted}` };
+  };
+  switch (type) {
+    case "boolean":
+      return /^(?:true|false)$/iu.test(text) ? text.toLowerCase() === "true" : wrong("true or false");
+    case "number":
+      return text.trim() !== "" && Number.isFinite(Number(text)) ? Number(text) : wrong("a number");
+    case "choice":
+      return options.includes(text) ? text : wrong(`one of: ${options.join(", ")}`);
+    case "string":
+    case "environment":
+      return text;
+    default:
+      return unreachable(type);
+  }
+}
+
+function emptyValue(type: InputDefinition["type"]): Scalar {
+  if (type === "boolean") return false;
+  return type === "number" ? 0 : "";
+}
