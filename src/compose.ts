@@ -1,0 +1,202 @@
+/** The composition root: settings in, the wired program out. The only place that names implementations. */
+import { randomUUID } from "node:crypto";
+import { rmSync } from "node:fs";
+import { mkdir, mkdtemp } from "node:fs/promises";
+import { userInfo } from "node:os";
+import { join } from "node:path";
+import { agentBundle } from "./agent-bundle.ts";
+import type { Hearth, RunHandle, RunOptions } from "./commands/hearth.ts";
+import { readCertificateAuthorities } from "./config.ts";
+import type { Config } from "./config.ts";
+import { EngineError } from "./lib/engine-error.ts";
+import type { Plan } from "./plan/plan.ts";
+import { chooseProvider, requireProvider } from "./provider/choose-provider.ts";
+import type { Candidate } from "./provider/choose-provider.ts";
+import type { Provider } from "./provider/provider.ts";
+import type { Snapshot } from "./git/working-tree.ts";
+import { createJsonlRunStore } from "./store/jsonl-run-store.ts";
+
+export function compose(config: Config): Hearth {
+  const { concurrency, settings, dataDir, stateDir, runDir } = config;
+  const store = createJsonlRunStore({ stateDir, now: Date.now, random: Math.random });
+  const snapshots = new Map<string, Snapshot>();
+  const scratch = scratchDirectory(runDir);
+  const candidates = providerCandidates(config);
+
+  return {
+    concurrency,
+    settings,
+    store,
+    async select(request) {
+      const { selectWorkflows } = await import("./select/select-workflows.ts");
+      const environment = { workingDirectory: process.cwd(), actor: userInfo().username, builtins: true, scratch };
+      const { snapshot, ...selection } = await selectWorkflows(request, environment);
+      if (snapshot !== undefined) snapshots.set(selection.repository, snapshot);
+      return selection;
+    },
+    chooseProvider() {
+      const { provider } = config;
+      if (provider === undefined) return chooseProvider(candidates.filter(({ isolates }) => isolates));
+      const named = candidates.filter(({ name }) => name === provider);
+      const [only] = named;
+      if (only === undefined) throw new EngineError("BAD_USAGE", `There is no provider ${provider} in this version`);
+      return named.length === 1 ? requireProvider(only) : chooseProvider(named);
+    },
+    startRun: (plan, options) => startRun(plan, options, config, snapshots.get(options.repository)),
+    images: {
+      async build({ definition, progress, signal }) {
+        const { setupImage } = await import("./setup/setup-host.ts");
+        return setupImage(definition, { dataDir, progress, signal });
+      },
+      async list() {
+        const { listImages } = await import("./image/image-store.ts");
+        return listImages(dataDir);
+      },
+      async remove(name) {
+        const { listImages, removeImage } = await import("./image/image-store.ts");
+        const image = (await listImages(dataDir)).find((one) => one.name === name || one.digest.startsWith(name));
+        if (image === undefined) {
+          throw new EngineError("IMAGE_MISSING", `Cannot remove image ${name}: there is none`, { hint: "hearth image list" });
+        }
+        await removeImage(image);
+        return image;
+      },
+    },
+    async setupGvisor({ binary, progress, signal }) {
+      const { setupGvisor } = await import("./setup/gvisor.ts");
+      return setupGvisor({ dataDir, binary, progress, signal });
+    },
+    async setupHost(wish, { progress, signal }) {
+      const { setupHost } = await import("./setup/setup-host.ts");
+      await setupHost(wish, { dataDir, progress, signal });
+    },
+    async *doctor() {
+      const { inspectHost } = await import("./setup/inspect-host.ts");
+      yield* inspectHost({ dataDir, candidates });
+    },
+  };
+
+  async function startRun(
+    plan: Plan,
+    options: RunOptions,
+    config: Config,
+    snapshot: Snapshot | undefined,
+  ): Promise<RunHandle> {
+    const [{ runWorkflow }, { RUNNER_LADDER }, { createServices }, { createLookup }] = await Promise.all([
+      import("./engine/run-workflow.ts"),
+      import("./engine/exec-process.ts"),
+      import("./service/local-services.ts"),
+      import("./service/repository-lookup.ts"),
+    ]);
+    const { path } = plan.workflow;
+    const writer = await store.create({ repository: options.repository, workflow: path, event: plan.event.name });
+    const own = snapshot && { ...plan.event.repository, gitDir: snapshot.gitDir };
+    const lookup = createLookup(own, config.mirrorDir);
+    const services = createServices({ lookup, upstreamProxy: config.upstreamProxy });
+    const certificateAuthorities = await readCertificateAuthorities(config);
+    const cancel = new AbortController();
+    const kill = new AbortController();
+    const outcome = runWorkflow(
+      plan,
+      {
+        run: writer.run,
+        runId: runIdOf(writer.run),
+        runNumber: writer.runNumber,
+        secrets: options.secrets,
+        vars: options.vars,
+        env: options.env,
+        machinePer: options.machinePer,
+        maxParallelJobs: concurrency,
+        network: config.network,
+        cpus: config.machineCpus,
+        memoryMib: config.machineMemoryMib,
+        certificateAuthorities,
+        npmRegistry: config.npmRegistry,
+        debug: isDebug(options),
+      },
+      {
+        provider: options.provider,
+        services,
+        emit: (event) => options.onEvent(writer.append(event)),
+        now: () => performance.now(),
+        newId: randomUUID,
+        ladder: RUNNER_LADDER,
+      },
+      { cancel: cancel.signal, kill: kill.signal },
+    ).finally(() => writer.close());
+    return { run: writer.run, outcome, cancel: () => cancel.abort(), kill: () => kill.abort() };
+  }
+}
+
+interface ComposedCandidate extends Candidate {
+  readonly label: string;
+  /** Chosen without being named: never one that isolates nothing. */
+  readonly isolates: boolean;
+}
+
+/** In order of preference (DESIGN §4). Loaded when asked for. */
+function providerCandidates({ dataDir, runDir }: Config): readonly ComposedCandidate[] {
+  const qemu = async (accelerator: "kvm" | "tcg"): Promise<Provider> => {
+    const { createQemuProvider } = await import("./provider/qemu/provider.ts");
+    return createQemuProvider({
+      dataDir,
+      agentBundle: await agentBundle(dataDir),
+      accelerator,
+      progress: () => undefined,
+    });
+  };
+  return [
+    { name: "qemu", label: "qemu with KVM", isolates: true, load: () => qemu("kvm") },
+    {
+      name: "gvisor",
+      label: "gvisor",
+      isolates: true,
+      load: async () => {
+        const { gvisorProvider } = await import("./provider/gvisor/provider.ts");
+        return gvisorProvider({
+          dataDir,
+          runDir,
+          agentBundle: await agentBundle(dataDir),
+          imageName: undefined,
+          searchPath: process.env["PATH"] ?? "",
+          uid: process.getuid?.() ?? 0,
+          cgroupMount: "/sys/fs/cgroup",
+        });
+      },
+    },
+    { name: "qemu", label: "qemu, emulated", isolates: true, load: () => qemu("tcg") },
+    {
+      name: "host",
+      label: "host",
+      isolates: false,
+      load: async () => {
+        const { createHostProvider } = await import("./provider/host/provider.ts");
+        return createHostProvider({ runDir });
+      },
+    },
+  ];
+}
+
+/** Made when it is first asked for, removed when the process ends, however it ends short of a kill. */
+function scratchDirectory(runDir: string): () => Promise<string> {
+  let made: Promise<string> | undefined;
+  return () => {
+    made ??= mkdir(runDir, { recursive: true, mode: 0o700 })
+      .then(() => mkdtemp(join(runDir, "tree-")))
+      .then((directory) => {
+        process.on("exit", () => rmSync(directory, { recursive: true, force: true }));
+        return directory;
+      });
+    return made;
+  };
+}
+
+/** `github.run_id` is a number to actions: the run's own id, which is base 36, read as one and kept within 2^53. */
+function runIdOf(run: string): number {
+  return Number.parseInt(run.slice(0, 10), 36);
+}
+
+/** GitHub takes the switch from a secret or a variable of this name. */
+function isDebug({ secrets, vars }: RunOptions): boolean {
+  return (secrets["ACTIONS_STEP_DEBUG"] ?? vars["ACTIONS_STEP_DEBUG"])?.toLowerCase() === "true";
+}

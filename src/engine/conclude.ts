@@ -1,0 +1,105 @@
+/**
+ * How a run ended, computed on the host from what the event stream says: the fates of the declared steps must add up, and a
+ * run in which nothing ran is never a success (DESIGN §1.1). This is the one place where a run becomes `success`.
+ *
+ * The ledger listens to the events that readers see, and is compared with the plan: neither the engine's own state nor a
+ * guest's word can make the numbers agree.
+ */
+import type { Plan } from "../plan/plan.ts";
+import type { Conclusion, Fate, FateCounts, JobKey, RunEventBody } from "../store/run-event.ts";
+import { unreachable } from "../lib/unreachable.ts";
+
+export interface FateLedger {
+  /** Every event of the run passes through here. */
+  note(event: RunEventBody): void;
+  readonly jobs: ReadonlyMap<JobKey, JobFates>;
+}
+
+interface JobFates {
+  readonly id: string;
+  readonly declared: number;
+  readonly fates: Map<string, Fate>;
+  /** A step that was concluded twice: the second fate does not replace the first, it is a fault. */
+  readonly repeated: string[];
+}
+
+export function createFateLedger(): FateLedger {
+  const jobs = new Map<JobKey, JobFates>();
+  return {
+    jobs,
+    note(event) {
+      if (event.type === "job_planned") {
+        const { job, id, steps } = event;
+        jobs.set(job, { id, declared: steps.length, fates: new Map(), repeated: [] });
+      } else if (event.type === "step_completed" && event.phase === "main") {
+        const job = jobs.get(event.job);
+        if (job === undefined) return;
+        if (job.fates.has(event.step)) job.repeated.push(event.step);
+        else job.fates.set(event.step, event.fate);
+      }
+    },
+  };
+}
+
+/** Numbers over all jobs of the run, a matrix cell counting as a job. */
+export function countFates(ledger: FateLedger): FateCounts {
+  const counts = { declared: 0, ran: 0, skipped: 0, notReached: 0, cancelled: 0 };
+  for (const job of ledger.jobs.values()) {
+    counts.declared += job.declared;
+    for (const fate of job.fates.values()) {
+      switch (fate.kind) {
+        case "ran":
+          counts.ran += 1;
+          break;
+        case "skipped":
+          counts.skipped += 1;
+          break;
+        case "not_reached":
+          counts.notReached += 1;
+          break;
+        case "cancelled":
+          counts.cancelled += 1;
+          break;
+        default:
+          unreachable(fate);
+      }
+    }
+  }
+  return counts;
+}
+
+/** What does not add up, in words; empty when every declared step of every job has exactly one fate. */
+export function findMissingFates(plan: Plan, ledger: FateLedger): string[] {
+  const faults: string[] = [];
+  for (const { job, steps } of plan.jobs) {
+    if (job.kind !== "steps") continue;
+    const instances = [...ledger.jobs].filter(([, fates]) => fates.id === job.id);
+    if (instances.length === 0) faults.push(`job ${job.id} is in the plan and not in the record`);
+    for (const [key, { declared, fates, repeated }] of instances) {
+      if (declared !== steps.length) {
+        faults.push(`job ${key} declares ${steps.length} steps and its record holds ${declared}`);
+      }
+      for (const { step } of steps) {
+        if (!fates.has(String(step.number))) faults.push(`step ${step.number} of job ${key} has no fate`);
+      }
+      for (const step of repeated) faults.push(`step ${step} of job ${key} has two fates`);
+      if (fates.size > steps.length) faults.push(`job ${key} has fates for steps that it does not declare`);
+    }
+  }
+  return faults;
+}
+
+export interface JobEnd {
+  readonly conclusion: Conclusion;
+  /** The job's `continue-on-error` was true: its failure does not count against the run. */
+  readonly tolerated: boolean;
+}
+
+/** GitHub's run conclusion from those of its jobs (ACTIONS-CONTRACT §3.4). */
+export function concludeRun(jobs: readonly JobEnd[], counts: FateCounts, cancelRequested: boolean): Conclusion {
+  if (jobs.some((job) => job.conclusion === "failure" && !job.tolerated)) return "failure";
+  if (cancelRequested || jobs.some((job) => job.conclusion === "cancelled")) return "cancelled";
+  if (jobs.every((job) => job.conclusion === "skipped")) return "skipped";
+  // Jobs that succeeded without running one step (each condition said no) make no green run.
+  return counts.ran === 0 ? "skipped" : "success";
+}

@@ -1,0 +1,168 @@
+/**
+ * Which contexts and functions an expression sees where it stands (ACTIONS-CONTRACT §1.4, §1.5): before a job, in a job, in a
+ * step, in a composite action. Puts together what `context/` builds.
+ */
+import { githubVariables, runnerVariables } from "../context/default-variables.ts";
+import { githubContext } from "../context/github-context.ts";
+import type { GithubStep, StepFiles } from "../context/github-context.ts";
+import { jobContext, strategyContext } from "../context/job-context.ts";
+import { compositeStatusFunctions, jobStatusFunctions, stepStatusFunctions } from "../context/job-status-functions.ts";
+import { needsContext, resultOf } from "../context/needs-context.ts";
+import type { FinishedLeg } from "../context/needs-context.ts";
+import { runnerContext } from "../context/runner-context.ts";
+import { stepsContext } from "../context/steps-context.ts";
+import type { Scope as ExpressionScope } from "../expression/evaluate.ts";
+import type { ObjectValue } from "../expression/ordered-object.ts";
+import type { Value } from "../expression/template.ts";
+import type { Job, Step } from "../workflow/workflow.ts";
+import type { JobInstance, JobRun } from "./job-run.ts";
+import type { Scope } from "./job-state.ts";
+import type { RunContext } from "./run-context.ts";
+
+/** A job that has ended, as those that need it see it. */
+export interface JobRecord {
+  readonly id: string;
+  readonly legs: readonly FinishedLeg[];
+}
+
+/** Where an expression of a step stands. */
+export interface StepPosition {
+  readonly job: JobRun;
+  readonly step: Pick<Step, "id">;
+  readonly scope: Scope;
+  readonly phase: "main" | "post";
+  /** The step's own `env` over that of the composites around it. */
+  readonly env: Readonly<Record<string, string>>;
+}
+
+type Contexts = Readonly<Record<string, Value>>;
+
+/** Before a job starts: its condition, matrix, name. */
+export function needsScope(run: RunContext, job: Job, done: ReadonlyMap<string, JobRecord>): ExpressionScope {
+  const needsOf = (id: string): readonly string[] =>
+    run.plan.jobs.find((planned) => planned.job.id === id)?.job.needs ?? [];
+  return {
+    contexts: beforeJob(run, job, done),
+    functions: jobStatusFunctions(job.id, {
+      needsOf,
+      resultOf: (id) => resultOf(done.get(id)?.legs ?? []),
+      cancelled: run.cancelRequested(),
+    }),
+  };
+}
+
+/** Contexts that stay the same for all of a job's steps. */
+export function jobContexts(run: RunContext, instance: JobInstance, done: ReadonlyMap<string, JobRecord>): Contexts {
+  const { index, total, failFast, maxParallel } = instance;
+  return {
+    ...beforeJob(run, instance.job, done),
+    secrets: { GITHUB_TOKEN: run.token, ...run.settings.secrets },
+    matrix: instance.matrix,
+    strategy: strategyContext(index, total, { failFast, maxParallel }),
+  };
+}
+
+/** In a job, outside any step: its outputs, the names of its steps. */
+export function jobScope(job: JobRun): ExpressionScope {
+  return {
+    contexts: { ...atRunTime(job), env: job.state.env, steps: stepsOf(job.state.scope) },
+    functions: stepStatusFunctions(job.state.status),
+  };
+}
+
+/** In a step. A composite's steps see neither secrets nor needs nor vars, and the inputs of their action. */
+export function stepScope(run: StepPosition): ExpressionScope {
+  const { job, scope, phase } = run;
+  const { status } = job.state;
+  const own = {
+    env: { ...job.state.env, ...run.env },
+    steps: stepsOf(scope),
+    inputs: scope.inputs,
+    github: githubOf(job, stepMembers(run)),
+  };
+  if (scope.kind === "job") return { contexts: { ...atRunTime(job), ...own }, functions: stepStatusFunctions(status) };
+  const { secrets: _secrets, needs: _needs, vars: _vars, ...visible } = atRunTime(job);
+  return {
+    contexts: { ...visible, ...own },
+    functions: phase === "main" ? compositeStatusFunctions(scope.status, status) : stepStatusFunctions(status),
+  };
+}
+
+/** Layer 7 of a step's environment: `GITHUB_*` and `RUNNER_*`. `files` are the step's command files. */
+export function defaultVariables(run: StepPosition, files: StepFiles): Record<string, string> {
+  return {
+    ...githubVariables(githubOf(run.job, { ...stepMembers(run), files })),
+    ...runnerVariables(runnerOf(run.job)),
+  };
+}
+
+function beforeJob(run: RunContext, job: Job, done: ReadonlyMap<string, JobRecord>): Contexts {
+  const { plan, settings } = run;
+  const { event, workflow, inputs } = plan;
+  const needed = job.needs.flatMap((need) => done.get(need) ?? []);
+  return {
+    github: githubContext({ event, workflow, run: run.identity }),
+    inputs,
+    vars: settings.vars,
+    needs: needsContext(needed),
+  };
+}
+
+function atRunTime(job: JobRun): Contexts {
+  const { plan, state } = job;
+  const { repository, sha, ref } = plan.event;
+  const origin = { repository: `${repository.owner}/${repository.name}`, path: plan.workflow.path, ref, sha };
+  return {
+    ...job.contexts,
+    github: githubOf(job, undefined),
+    runner: runnerOf(job),
+    job: jobContext(state.status, origin),
+  };
+}
+
+function githubOf(job: JobRun, step: GithubStep | undefined): ObjectValue {
+  const { plan, instance, machine } = job;
+  const { event, workflow } = plan;
+  return githubContext({
+    event,
+    workflow,
+    run: job.identity,
+    job: {
+      id: instance.job.id,
+      token: job.token,
+      workspace: machine.layout.workspace,
+      eventPath: `${machine.layout.temp}/_github_workflow/event.json`,
+    },
+    step,
+  });
+}
+
+function stepMembers({ scope, step }: StepPosition): GithubStep {
+  const inComposite = scope.kind === "composite";
+  return {
+    action: step.id,
+    actionPath: inComposite ? scope.actionPath : undefined,
+    actionStatus: inComposite ? scope.status : undefined,
+    actionRepository: "",
+    actionRef: "",
+    files: undefined,
+  };
+}
+
+function runnerOf(job: JobRun): ObjectValue {
+  const { id, layout, arch } = job.machine;
+  const workspace = layout.workspace.slice(0, layout.workspace.lastIndexOf("/"));
+  return runnerContext({
+    name: id,
+    os: "Linux",
+    arch,
+    temp: layout.temp,
+    toolCache: layout.toolCache,
+    workspace,
+    debug: job.debug,
+  });
+}
+
+function stepsOf(scope: Scope): ObjectValue {
+  return stepsContext(Object.entries(scope.steps).map(([id, entry]) => ({ id, idGiven: true, ...entry })));
+}

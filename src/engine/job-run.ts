@@ -1,0 +1,78 @@
+/**
+ * What one job works with while it runs. Fixed for the whole job, but for `state`, `masker` and `matchers`, which steps change
+ * and which are plain values of their own.
+ */
+import type { Value } from "../expression/template.ts";
+import type { Masker } from "../joblog/masker.ts";
+import type { MatcherSet } from "../joblog/problem-matcher.ts";
+import type { Plan, PlannedStep } from "../plan/plan.ts";
+import type { AgentClient } from "../protocol/agent-client.ts";
+import type { Isolation } from "../provider/provider.ts";
+import type { Layout } from "../provider/provider.ts";
+import type { JobKey, RunEventBody } from "../store/run-event.ts";
+import type { StepsJob } from "../workflow/workflow.ts";
+import type { CancelLadder } from "./exec-process.ts";
+import type { JobState } from "./job-state.ts";
+
+/** What `github.run_id`, `run_number` and `run_attempt` say. */
+export interface RunIdentity {
+  /** In decimal and within JavaScript's safe integers: actions parse it. */
+  readonly id: string;
+  readonly number: number;
+  readonly attempt: number;
+}
+
+/** A job of the plan or one cell of its matrix. */
+export interface JobInstance {
+  readonly key: JobKey;
+  readonly job: StepsJob;
+  readonly name: string;
+  readonly steps: readonly PlannedStep[];
+  readonly matrix: Readonly<Record<string, Value>>;
+  readonly index: number;
+  readonly total: number;
+  readonly failFast: boolean;
+  readonly maxParallel: number;
+}
+
+/** A provisioned machine, talked to. */
+export interface JobMachine {
+  readonly id: string;
+  readonly isolation: Isolation;
+  readonly agent: AgentClient;
+  /** As the `runner` context spells it. */
+  readonly arch: "X64" | "ARM64";
+  readonly layout: Layout;
+  /** Layer 1 of a step's environment. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** Where steps reach the services; no trailing slash. */
+  readonly servicesUrl: string;
+  /** What the network policy refused since a step last looked, one line each; the step that drains it logs it. */
+  readonly refusals: Set<string>;
+}
+
+export interface JobRun {
+  readonly plan: Plan;
+  readonly identity: RunIdentity;
+  /** Value of `github.token`. */
+  readonly token: string;
+  readonly instance: JobInstance;
+  readonly machine: JobMachine;
+  /** Contexts that stay the same for the whole job: github, needs, matrix, strategy, inputs, vars, secrets. */
+  readonly contexts: Readonly<Record<string, Value>>;
+  /** `defaults.run` of workflow and job, evaluated. */
+  readonly defaults: { readonly shell?: string; readonly workingDirectory?: string };
+  /** Value of RUNNER_TRACKING_ID in every process of the job, by which the left-over ones are found. */
+  readonly trackingId: string;
+  readonly state: JobState;
+  readonly masker: Masker;
+  readonly matchers: MatcherSet;
+  readonly emit: (event: RunEventBody) => void;
+  readonly newId: () => string;
+  readonly now: () => number;
+  readonly ladder: CancelLadder;
+  /** The run was cancelled, a sibling failed fast, or the job's time is up. */
+  readonly cancel: AbortSignal;
+  readonly kill: AbortSignal;
+  readonly debug: boolean;
+}

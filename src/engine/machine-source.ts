@@ -1,0 +1,122 @@
+/**
+ * Machines for the jobs of one run: one for the whole workflow (default), made when its first job needs it, or one for each
+ * job. Whatever was made is destroyed when the source is disposed; a lost machine is never replaced behind the workflow's back.
+ */
+import { setTimeout } from "node:timers/promises";
+import { EngineError } from "../lib/engine-error.ts";
+import { connectAgent } from "../protocol/connect-agent.ts";
+import type { Provider } from "../provider/provider.ts";
+import type { NetworkPolicy, Services } from "../service/services.ts";
+import type { RunEventBody } from "../store/run-event.ts";
+import type { JobMachine } from "./job-run.ts";
+import { machineEnvironment } from "./machine-environment.ts";
+
+export interface MachineSource extends AsyncDisposable {
+  /** Throws `EngineError` when no machine can be had; with one machine for the workflow, also for every job after that. */
+  lease(): Promise<MachineLease>;
+}
+
+export interface MachineLease extends AsyncDisposable {
+  readonly machine: JobMachine;
+  /** Explains an error that the machine's stream gave: the provider knows more than the stream that ended. */
+  explain(error: EngineError): Promise<EngineError>;
+}
+
+export interface MachineWishes {
+  readonly provider: Provider;
+  readonly services: Services;
+  readonly per: "workflow" | "job";
+  readonly idPrefix: string;
+  readonly repository: { readonly owner: string; readonly name: string };
+  readonly cpus: number;
+  readonly memoryMib: number;
+  readonly network: NetworkPolicy;
+  readonly certificateAuthorities: string | undefined;
+  readonly npmRegistry: string | undefined;
+  readonly emit: (event: RunEventBody) => void;
+  readonly now: () => number;
+  /** Ends a provision that is under way. */
+  readonly kill: AbortSignal;
+}
+
+/** How long to wait for the provider's word on a machine whose stream has just ended. */
+const EXPLANATION_MS = 2_000;
+
+export function createMachineSource(wishes: MachineWishes): MachineSource {
+  let count = 0;
+  let shared: Promise<MachineLease> | undefined;
+  const provision = (): Promise<MachineLease> => provisionMachine(wishes, `${wishes.idPrefix}-${(count += 1)}`);
+  return {
+    async lease() {
+      if (wishes.per === "job") return provision();
+      shared ??= provision();
+      const { machine, explain } = await shared;
+      return { machine, explain, [Symbol.asyncDispose]: async () => undefined };
+    },
+    async [Symbol.asyncDispose]() {
+      const lease = await shared?.catch(() => undefined);
+      await lease?.[Symbol.asyncDispose]();
+    },
+  };
+}
+
+async function provisionMachine(wishes: MachineWishes, id: string): Promise<MachineLease> {
+  const { provider, services, emit, now } = wishes;
+  emit({ type: "machine_requested", machine: id });
+  const startedAt = now();
+  const stack = new AsyncDisposableStack();
+  try {
+    const { cpus, memoryMib, repository, certificateAuthorities } = wishes;
+    const machine = await provider.provision({ id, cpus, memoryMib, repository, certificateAuthorities }, wishes.kill);
+    stack.defer(async () => {
+      await machine[Symbol.asyncDispose]();
+      emit({ type: "machine_destroyed", machine: id });
+    });
+    const agent = stack.use(connectAgent(machine.agent));
+    const refusals = new Set<string>();
+    const attached = stack.use(
+      await services.attach({
+        egress: machine.egress,
+        network: wishes.network,
+        onDecision: (decision) => {
+          if (!decision.allowed)
+            refusals.add(`hearth: refused ${decision.host}:${decision.port}: ${decision.reason ?? "not allowed"}`);
+        },
+      }),
+    );
+    const ready = await agent.ready();
+    const { layout, isolation } = machine;
+    const servicesUrl = layout.servicesUrl ?? attached.url;
+    if (servicesUrl === undefined) throw new Error(`Provider ${provider.name} names no services address`);
+    emit({ type: "machine_ready", machine: id, isolation, bootId: ready.bootId, durationMs: now() - startedAt });
+
+    const { npmRegistry } = wishes;
+    const environment = machineEnvironment(ready.env, layout, {
+      certificateAuthorities: certificateAuthorities !== undefined,
+      npmRegistry,
+    });
+    const explain = async (error: EngineError): Promise<EngineError> => {
+      const loss = await Promise.race([machine.lost, setTimeout(EXPLANATION_MS, undefined, { ref: false })]);
+      const reason = loss?.reason ?? error.message;
+      emit({ type: "machine_lost", machine: id, reason, console: loss?.console ?? "" });
+      return new EngineError("MACHINE_LOST", `Machine ${id} was lost: ${reason}`, { cause: error });
+    };
+    return {
+      machine: {
+        id,
+        isolation,
+        agent,
+        arch: ready.arch === "arm64" ? "ARM64" : "X64",
+        layout,
+        environment,
+        servicesUrl,
+        refusals,
+      },
+      explain,
+      [Symbol.asyncDispose]: () => stack.disposeAsync(),
+    };
+  } catch (error) {
+    await stack.disposeAsync();
+    throw error;
+  }
+}

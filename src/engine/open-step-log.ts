@@ -1,0 +1,34 @@
+/** The one way to a step's log: the job's masker and matchers, the step's effects. */
+import { createStepLog } from "../joblog/step-log.ts";
+import type { StepLog } from "../joblog/step-log.ts";
+import type { JobRun } from "./job-run.ts";
+import { prependPath } from "./step-environment.ts";
+
+const MATCHER_FILE_MAX_BYTES = 1 << 20;
+
+/** `outputs` and `state` grow by the deprecated commands `::set-output` and `::save-state`. */
+export function openStepLog(
+  job: JobRun,
+  ref: string,
+  step: { readonly outputs: Record<string, string>; readonly state: Record<string, string> },
+): StepLog {
+  const { layout, agent } = job.machine;
+  return createStepLog({
+    job: job.instance.key,
+    step: ref,
+    masker: job.masker,
+    matchers: job.matchers,
+    emit: job.emit,
+    workspace: layout.workspace,
+    debug: job.debug,
+    allowUnsecureCommands: () => job.state.env["ACTIONS_ALLOW_UNSECURE_COMMANDS"]?.toLowerCase() === "true",
+    effects: {
+      setOutput: (name, value) => void (step.outputs[name] = value),
+      saveState: (name, value) => void (step.state[name] = value),
+      setEnv: (name, value) => void (job.state.env[name] = value),
+      addPath: (path) => void (job.state.path = prependPath(job.state.path, [path])),
+    },
+    readMatcherFile: (path) =>
+      agent.readFile(path.startsWith("/") ? path : `${layout.workspace}/${path}`, MATCHER_FILE_MAX_BYTES),
+  });
+}

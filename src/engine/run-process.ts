@@ -1,0 +1,133 @@
+/**
+ * The process of a step: its environment, its command files, its output through the step's log, and what it left in the files.
+ * One round trip to the machine (files written, process run, files read back), because a round trip costs 10-100 ms under emulation.
+ */
+import type { StepFiles } from "../context/github-context.ts";
+import { defaultVariables } from "./contexts.ts";
+import { MAX_COMMAND_FILE_BYTES, isBlockedVariable, parseKeyValueFile, parsePathFile } from "./command-file.ts";
+import { execProcess } from "./exec-process.ts";
+import type { Execution, StepRun } from "./step-run.ts";
+import { prependPath, stepEnvironment } from "./step-environment.ts";
+
+export interface ProcessRequest {
+  readonly argv: readonly string[];
+  readonly cwd: string;
+  /** `INPUT_*`, `STATE_*` and other variables that only actions get. */
+  readonly action: Readonly<Record<string, string>>;
+  readonly write: readonly { readonly path: string; readonly content: string; readonly mode: number }[];
+  /** Said after a non-zero exit; actions say nothing more than they printed. */
+  readonly saysExitCode: boolean;
+}
+
+
+const READ_ORDER = ["env", "path", "output", "state", "stepSummary"] as const satisfies readonly (keyof StepFiles)[];
+
+export async function runProcess(run: StepRun, request: ProcessRequest): Promise<Execution> {
+  const { job, log } = run;
+  const { machine } = job;
+  const { agent, layout, environment } = machine;
+  const id = job.newId();
+  const pathOf = (prefix: string): string => `${layout.temp}/_runner_file_commands/${prefix}_${id}`;
+  const paths: StepFiles = {
+    env: pathOf("set_env"),
+    path: pathOf("add_path"),
+    output: pathOf("set_output"),
+    state: pathOf("save_state"),
+    stepSummary: pathOf("step_summary"),
+  };
+  const files = READ_ORDER.map((kind) => ({ kind, path: paths[kind] }));
+
+  const end = await execProcess(
+    agent,
+    {
+      id,
+      argv: [...request.argv],
+      env: stepEnvironment({
+        machine: { ...environment, RUNNER_TRACKING_ID: job.trackingId },
+        env: { ...job.state.env, ...run.env },
+        action: request.action,
+        path: job.state.path,
+        variables: defaultVariables(run, paths),
+      }),
+      cwd: request.cwd,
+      user: "runner",
+      write: [...request.write, ...files.map(({ path }) => ({ path, content: "", mode: 0o644 }))],
+      read: files.map(({ path }) => ({ path, maxBytes: MAX_COMMAND_FILE_BYTES })),
+    },
+    (stream, chunk) => log.write(stream, chunk),
+    { cancel: job.cancel, timeout: run.timeout, kill: job.kill, ladder: job.ladder },
+  );
+  for (const refusal of machine.refusals) log.line(refusal);
+  machine.refusals.clear();
+  const { failed } = await log.end();
+
+  const problems = [...failed];
+  for (const [index, { kind }] of files.entries()) {
+    const file = end.files[index];
+    if (file === undefined || file.kind === "missing") continue;
+    if (file.kind === "too_large") {
+      const problem = `The ${kind} file is ${file.sizeBytes} bytes; at most ${MAX_COMMAND_FILE_BYTES} are read`;
+      log.error(problem);
+      // A summary that is too long is lost and the step's result stands (ACTIONS-CONTRACT §2.1).
+      if (kind !== "stepSummary") problems.push(problem);
+      continue;
+    }
+    problems.push(...applyCommandFile(run, kind, file.content));
+  }
+
+  if (end.endedBy === "cancel")
+    return { outcome: "cancelled", exitCode: end.code ?? undefined, message: "The operation was canceled." };
+  if (end.endedBy === "timeout") return { outcome: "failure", exitCode: end.code ?? undefined };
+  if (end.failure !== undefined) {
+    log.error(end.failure);
+    return { outcome: "failure", message: end.failure };
+  }
+  // Shells report a signal's end as 128 + its number; here the process itself was killed, so the name is what is known.
+  if (end.code === null) {
+    const message = `Process was ended by ${end.signal ?? "a signal"}.`;
+    log.error(message);
+    return { outcome: "failure", message };
+  }
+  if (end.code !== 0) {
+    const message = `Process completed with exit code ${end.code}.`;
+    if (request.saysExitCode) log.error(message);
+    return { outcome: "failure", exitCode: end.code, message };
+  }
+  return problems.length > 0
+    ? { outcome: "failure", exitCode: 0, message: problems[0] }
+    : { outcome: "success", exitCode: 0 };
+}
+
+/** Applies what the process wrote; what a bad line names as wrong fails the step, pairs before it take effect. */
+function applyCommandFile(run: StepRun, kind: keyof StepFiles, content: Buffer): string[] {
+  if (content.length === 0) return [];
+  const { job, log } = run;
+  if (kind === "path") {
+    const { paths, problem } = parsePathFile(content);
+    job.state.path = prependPath(job.state.path, paths);
+    return problem === undefined ? [] : unprocessed(log, kind, problem);
+  }
+  if (kind === "stepSummary") {
+    const markdown = content
+      .toString("utf8")
+      .split("\n")
+      .map((line) => job.masker.mask(line))
+      .join("\n");
+    job.emit({ type: "step_summary", job: job.instance.key, step: run.ref, markdown });
+    return [];
+  }
+  const { pairs, problem } = parseKeyValueFile(content);
+  for (const [name, value] of pairs) {
+    if (kind === "output") run.outputs[name] = value;
+    else if (kind === "state") run.state[name] = value;
+    else if (isBlockedVariable(name)) log.error(`Can't store ${name} output parameter using '$GITHUB_ENV' command.`);
+    else job.state.env[name] = value;
+  }
+  return problem === undefined ? [] : unprocessed(log, kind, problem);
+}
+
+function unprocessed(log: StepRun["log"], kind: keyof StepFiles, problem: string): string[] {
+  const messages = [`Unable to process file command '${kind}' successfully.`, problem];
+  for (const message of messages) log.error(message);
+  return messages;
+}

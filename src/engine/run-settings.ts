@@ -1,0 +1,53 @@
+/** What a run is told, and what it needs of the world. Chosen by the edges, read by the engine. */
+import type { Provider } from "../provider/provider.ts";
+import type { NetworkPolicy, Services } from "../service/services.ts";
+import type { CancelLadder } from "./exec-process.ts";
+import type { Conclusion, FateCounts, RunEventBody } from "../store/run-event.ts";
+
+export interface RunSettings {
+  /** Unique on this host; names the run in the store. */
+  readonly run: string;
+  /** For `github.run_id`: a positive safe integer. */
+  readonly runId: number;
+  /** Counts the runs of this workflow from 1. */
+  readonly runNumber: number;
+  readonly secrets: { readonly [name: string]: string };
+  readonly vars: { readonly [name: string]: string };
+  /** From `--env`: laid over the workflow's `env`. */
+  readonly env: { readonly [name: string]: string };
+  readonly machinePer: "workflow" | "job";
+  /** Machines at work at the same time within this run; only with a machine for each job. */
+  readonly maxParallelJobs: number;
+  readonly network: NetworkPolicy;
+  readonly cpus: number;
+  readonly memoryMib: number;
+  readonly certificateAuthorities: string | undefined;
+  /** The host's npm registry, for package managers in the machine; undefined for npm's own default. */
+  readonly npmRegistry: string | undefined;
+  /** `ACTIONS_STEP_DEBUG`. */
+  readonly debug: boolean;
+}
+
+export interface RunDependencies {
+  readonly provider: Provider;
+  readonly services: Services;
+  readonly emit: (event: RunEventBody) => void;
+  /** Monotonic, in ms. */
+  readonly now: () => number;
+  /** Unique and unguessable, `[0-9a-f-]`. */
+  readonly newId: () => string;
+  readonly ladder: CancelLadder;
+}
+
+/** `cancel` asks (the contract's ladder, `always()` steps still run); `kill` ends everything at once. */
+export interface RunSignals {
+  readonly cancel: AbortSignal;
+  readonly kill: AbortSignal;
+}
+
+export interface RunOutcome {
+  readonly conclusion: Conclusion;
+  readonly error: { readonly code: string; readonly message: string } | undefined;
+  readonly counts: FateCounts;
+  readonly durationMs: number;
+}

@@ -1,0 +1,186 @@
+/**
+ * One step where it stands, in a job or in a composite action: condition, environment, execution, conclusion
+ * (ACTIONS-CONTRACT §3.3, §3.4). Composite actions are here because they are steps of steps.
+ */
+import { ExpressionError, isTruthy, toText } from "../expression/evaluate.ts";
+import type { ExpressionTemplate } from "../expression/template.ts";
+import type { ActionManifest } from "../action/manifest.ts";
+import { unreachable } from "../lib/unreachable.ts";
+import type { StepResult } from "../store/run-event.ts";
+import type { RunStep, UsesStep } from "../workflow/workflow.ts";
+import { executeCheckout } from "./execute-checkout.ts";
+import { executeJavascript } from "./execute-javascript.ts";
+import { executeScript } from "./execute-script.ts";
+import { findAction } from "./find-action.ts";
+import type { JobRun } from "./job-run.ts";
+import type { Post, Scope } from "./job-state.ts";
+import { openStepLog } from "./open-step-log.ts";
+import { evaluateIn, fail } from "./step-run.ts";
+import type { Execution, StepPlace, StepRun } from "./step-run.ts";
+import { booleanOf, numberOf, textMapping } from "./typed-value.ts";
+
+export type StepEnd =
+  | { readonly kind: "skipped"; readonly reason: string }
+  | ({
+      readonly kind: "ran";
+      readonly conclusion: StepResult;
+      readonly outputs: Readonly<Record<string, string>>;
+    } & Execution);
+
+/** GitHub's depth: nine composites below the first (ACTIONS-CONTRACT §4.1). */
+const MAX_COMPOSITE_DEPTH = 10;
+
+/** Throws only `EngineError`: the machine is lost. Whatever the step does wrong is its end. */
+export async function runStep(job: JobRun, step: RunStep | UsesStep, place: StepPlace): Promise<StepEnd> {
+  const end = await runBody(job, step, place, { condition: step.condition, state: {}, execute });
+  if (step.idGiven) {
+    place.scope.steps[step.id] =
+      end.kind === "skipped" ? { outputs: {}, outcome: "skipped", conclusion: "skipped" } : end;
+  }
+  return end;
+}
+
+/** What main and post steps differ in. */
+export interface StepBody {
+  readonly condition: ExpressionTemplate;
+  /** Saved by an earlier phase of the same step. */
+  readonly state: Readonly<Record<string, string>>;
+  readonly execute: (run: StepRun) => Promise<Execution>;
+}
+
+/** Condition, environment, time limit and conclusion around whatever the body does. */
+export async function runBody(
+  job: JobRun,
+  step: RunStep | UsesStep,
+  place: StepPlace,
+  body: StepBody,
+): Promise<StepEnd> {
+  const outputs: Record<string, string> = {};
+  const state = { ...body.state };
+  const log = openStepLog(job, place.ref, { outputs, state });
+  const before: StepRun = { ...place, job, step, log, env: place.scope.env, outputs, state };
+
+  // Errors in `if` and `env` fail the step, and continue-on-error does not apply to them (ACTIONS-CONTRACT §3.3).
+  const start = await orProblem(async () => {
+    if (!isTruthy(await evaluateIn(before, body.condition))) return undefined;
+    return step.env === undefined ? {} : textMapping(await evaluateIn(before, step.env), "env");
+  });
+  if (start.kind === "problem") {
+    worsen(job, place, "failure");
+    return { kind: "ran", ...fail(before, start.message), conclusion: "failure", outputs };
+  }
+  if (start.value === undefined)
+    return { kind: "skipped", reason: `its condition was false: ${body.condition.source || body.condition.expression}` };
+
+  const env = { ...place.scope.env, ...start.value };
+  const execution = await withinTimeout({ ...before, env }, body.execute);
+  const conclusion = await conclude({ ...before, env }, execution);
+  worsen(job, place, conclusion);
+  return { kind: "ran", ...execution, conclusion, outputs };
+}
+
+async function withinTimeout(run: StepRun, execute: StepBody["execute"]): Promise<Execution> {
+  const { timeoutMinutes } = run.step;
+  const timer = new AbortController();
+  const done = await orProblem(async () => {
+    const minutes =
+      timeoutMinutes === undefined ? 0 : numberOf(await evaluateIn(run, timeoutMinutes), "timeout-minutes");
+    const timing = minutes > 0 ? setTimeout(() => timer.abort(), Math.floor(minutes) * 60_000) : undefined;
+    try {
+      const execution = await execute({ ...run, timeout: AbortSignal.any([run.timeout, timer.signal]) });
+      return timer.signal.aborted && execution.outcome === "failure"
+        ? fail(run, `The step has timed out after ${Math.floor(minutes)} minutes.`)
+        : execution;
+    } finally {
+      clearTimeout(timing);
+    }
+  });
+  return done.kind === "problem" ? fail(run, done.message) : done.value;
+}
+
+/** `continue-on-error` is asked only after a failure, with what the step left behind. */
+async function conclude(run: StepRun, execution: Execution): Promise<StepResult> {
+  const { continueOnError } = run.step;
+  if (execution.outcome !== "failure" || continueOnError === undefined) return execution.outcome;
+  const tolerated = await orProblem(async () => booleanOf(await evaluateIn(run, continueOnError), "continue-on-error"));
+  if (tolerated.kind === "problem") run.log.error(tolerated.message);
+  return tolerated.kind === "value" && tolerated.value ? "success" : "failure";
+}
+
+/** Later steps cannot repair a result: it only becomes worse, and `cancelled` is worse than `failure`. */
+function worsen(job: JobRun, place: StepPlace, conclusion: StepResult): void {
+  const holder = place.phase === "main" && place.scope.kind === "composite" ? place.scope : job.state;
+  if (conclusion === "cancelled") holder.status = "cancelled";
+  else if (conclusion === "failure" && holder.status === "success") holder.status = "failure";
+}
+
+async function execute(run: StepRun): Promise<Execution> {
+  const { step } = run;
+  if (step.kind === "run") return executeScript(run, step);
+  const given = step.with === undefined ? {} : textMapping(await evaluateIn(run, step.with), "with");
+  const action = await findAction(run, step, given);
+  switch (action.kind) {
+    case "checkout":
+      return executeCheckout(run, step, given);
+    case "javascript":
+      return executeJavascript(run, step, action);
+    case "composite":
+      return executeComposite(run, step, action);
+    case "refused":
+      return fail(run, action.message);
+    default:
+      return unreachable(action);
+  }
+}
+
+interface CompositeAction {
+  readonly manifest: ActionManifest;
+  readonly runs: Extract<ActionManifest["runs"], { kind: "composite" }>;
+  readonly directory: string;
+  readonly inputs: Readonly<Record<string, string>>;
+}
+
+/** Its result is what its children's conclusions make of it; its outputs are evaluated whatever that is. */
+async function executeComposite(run: StepRun, step: UsesStep, action: CompositeAction): Promise<Execution> {
+  const { job } = run;
+  if (run.scope.depth >= MAX_COMPOSITE_DEPTH) {
+    return fail(run, `Composite actions are nested more than ${MAX_COMPOSITE_DEPTH} deep at '${step.uses}'`);
+  }
+  const scope: Scope = {
+    kind: "composite",
+    depth: run.scope.depth + 1,
+    steps: {},
+    inputs: action.inputs,
+    env: run.env,
+    actionPath: action.directory,
+    status: "success",
+  };
+  const posts: Post[] = [];
+  let firstFailure: Execution | undefined;
+  for (const child of action.runs.steps) {
+    const end = await runStep(job, child, { ref: run.ref, phase: "main", scope, timeout: run.timeout, posts });
+    if (end.kind === "ran" && end.conclusion !== "success") firstFailure ??= end;
+  }
+  if (posts.length > 0) run.posts.push({ kind: "composite", step, scope: run.scope, name: step.uses, posts });
+
+  const problem = await orProblem(async () => {
+    for (const { name, value } of action.manifest.outputs) {
+      if (value !== undefined) run.outputs[name] = toText(await evaluateIn({ ...run, scope }, value));
+    }
+  });
+  if (problem.kind === "problem") return fail(run, problem.message);
+  const { status } = scope;
+  return { outcome: status, exitCode: firstFailure?.exitCode, message: firstFailure?.message };
+}
+
+/** An expression that cannot be evaluated is the author's fault, and a value here; everything else rises. */
+async function orProblem<T>(
+  work: () => Promise<T>,
+): Promise<{ readonly kind: "value"; readonly value: T } | { readonly kind: "problem"; readonly message: string }> {
+  try {
+    return { kind: "value", value: await work() };
+  } catch (error) {
+    if (error instanceof ExpressionError) return { kind: "problem", message: error.message };
+    throw error;
+  }
+}

@@ -1,0 +1,62 @@
+/** A step as its executor sees it, and what execution comes to. `run-step.ts` makes the one and judges the other. */
+import { evaluateWithFiles } from "../expression/evaluate.ts";
+import type { Template, Value } from "../expression/template.ts";
+import type { StepLog } from "../joblog/step-log.ts";
+import type { StepResult } from "../store/run-event.ts";
+import type { RunStep, UsesStep } from "../workflow/workflow.ts";
+import { stepScope } from "./contexts.ts";
+import type { StepPosition } from "./contexts.ts";
+import type { JobRun } from "./job-run.ts";
+import type { Post, Scope } from "./job-state.ts";
+
+/** Where a step runs. */
+export interface StepPlace {
+  /** Names the step in events; the children of a composite carry the name of the step that stands in the job. */
+  readonly ref: string;
+  /** Post steps ask the job's status, main steps that of the composite around them. */
+  readonly phase: "main" | "post";
+  readonly scope: Scope;
+  /** Aborted when the time of a composite around is up. */
+  readonly timeout: AbortSignal;
+  /** Where the step leaves what it has to do after the job's last step. */
+  readonly posts: Post[];
+}
+
+export interface StepRun extends StepPlace {
+  readonly job: JobRun;
+  readonly step: RunStep | UsesStep;
+  readonly log: StepLog;
+  /** The step's own `env`, evaluated, over that of the composites around it. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Grow while the step runs: deprecated stdout commands and command files write them. */
+  readonly outputs: Record<string, string>;
+  readonly state: Record<string, string>;
+}
+
+/** Before `continue-on-error`. */
+export interface Execution {
+  readonly outcome: Exclude<StepResult, "skipped">;
+  readonly exitCode?: number | undefined;
+  /** Why it failed, for the record; the log has it already. */
+  readonly message?: string | undefined;
+}
+
+/** Evaluates in the step's contexts. Throws `ExpressionError`. */
+export function evaluateIn(run: StepPosition, template: Template): Promise<Value> {
+  const { agent, layout } = run.job.machine;
+  return evaluateWithFiles(template, stepScope(run), (patterns) =>
+    agent.hashFiles({ workspace: layout.workspace, ...splitPatterns(patterns) }),
+  );
+}
+
+/** Says in the step's log what is wrong and fails it. */
+export function fail(run: Pick<StepRun, "log">, message: string): Execution {
+  run.log.error(message);
+  return { outcome: "failure", message };
+}
+
+/** `--follow-symbolic-links` is the one option that GitHub's hashFiles knows. */
+function splitPatterns(patterns: readonly string[]): { patterns: string[]; followSymbolicLinks: boolean } {
+  const followSymbolicLinks = patterns[0] === "--follow-symbolic-links";
+  return { patterns: followSymbolicLinks ? patterns.slice(1) : [...patterns], followSymbolicLinks };
+}
