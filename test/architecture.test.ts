@@ -34,8 +34,9 @@ const LAYERS: readonly (readonly string[])[] = [
     "provider/gvisor",
     "provider/qemu",
   ],
+  ["select"],
   ["commands"],
-  ["config.ts", "compose.ts", "main.ts"],
+  ["agent-bundle.ts", "npm-registry.ts", "config.ts", "compose.ts", "main.ts"],
 ];
 
 /** What stands beside or below its importer in a way that a line of layers cannot say. */

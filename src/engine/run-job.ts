@@ -35,9 +35,11 @@ export async function runJob(job: JobRun, limits: JobLimits): Promise<JobResult>
   let lost: EngineError | undefined;
   try {
     await setUp(job);
-    for (let next = remaining.shift(); next !== undefined; next = remaining.shift()) {
+    for (let next = remaining[0]; next !== undefined && !job.kill.aborted; next = remaining[0]) {
+      remaining.shift();
       await runDeclared(job, next, never);
     }
+    if (job.kill.aborted) return killed(job, remaining);
     for (const [index, post] of job.state.posts.toReversed().entries()) {
       const ref = `post-${job.state.posts.length - index}`;
       await reported(job, ref, "post", `Post ${post.name}`, () => runPost(job, post, ref, never));
@@ -57,6 +59,13 @@ export async function runJob(job: JobRun, limits: JobLimits): Promise<JobResult>
       ? `the job has exceeded its maximum execution time of ${limits.timeoutMinutes} minutes`
       : undefined;
   return { conclusion: status, reason, outputs, lost };
+}
+
+/** Nothing more is started in a machine that is about to go. */
+function killed(job: JobRun, remaining: readonly PlannedStep[]): JobResult {
+  const reason = "the run was ended at once";
+  concludeWithoutRunning(job.emit, job.instance.key, remaining, { kind: "cancelled", reason });
+  return { conclusion: "cancelled", reason, outputs: {}, lost: undefined };
 }
 
 /** Gives steps whose turn never came their fate. */
@@ -122,7 +131,7 @@ async function runDeclared(job: JobRun, planned: PlannedStep, never: AbortSignal
         outputs: {},
       };
     }
-    if (job.cancel.aborted && job.state.status !== "cancelled") job.state.status = "cancelled";
+    if (job.cancel.aborted) job.state.status = "cancelled";
     return runStep(job, step, { ref, phase: "main", scope: job.state.scope, timeout: never, posts: job.state.posts });
   });
 }

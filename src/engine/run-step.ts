@@ -158,6 +158,7 @@ async function executeComposite(run: StepRun, step: UsesStep, action: CompositeA
   const posts: Post[] = [];
   let firstFailure: Execution | undefined;
   for (const child of action.runs.steps) {
+    if (job.kill.aborted) break;
     const end = await runStep(job, child, { ref: run.ref, phase: "main", scope, timeout: run.timeout, posts });
     if (end.kind === "ran" && end.conclusion !== "success") firstFailure ??= end;
   }

@@ -1,0 +1,164 @@
+/** A workflow's text through reader, planner and engine to its events: the engine's public door for tests, on any provider. */
+import { randomUUID } from "node:crypto";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { createWayChooser } from "../src/action/choose-way.ts";
+import { runWorkflow } from "../src/engine/run-workflow.ts";
+import type { CancelLadder } from "../src/engine/exec-process.ts";
+import type { RunOutcome, RunSettings } from "../src/engine/run-settings.ts";
+import { describeDirectory } from "../src/git/repository.ts";
+import { snapshotWorkingTree } from "../src/git/working-tree.ts";
+import { formatDiagnostic } from "../src/lib/diagnostic.ts";
+import { makeEvent } from "../src/plan/make-event.ts";
+import { planWorkflow } from "../src/plan/plan-workflow.ts";
+import type { Plan } from "../src/plan/plan.ts";
+import { hostProvider } from "../src/provider/host/provider.ts";
+import type { Provider } from "../src/provider/provider.ts";
+import { createServices } from "../src/service/local-services.ts";
+import { createLookup } from "../src/service/repository-lookup.ts";
+import type { Fate, RunEventBody } from "../src/store/run-event.ts";
+import { readWorkflow } from "../src/workflow/read-workflow.ts";
+
+export interface YamlRunOptions {
+  readonly provider?: Provider;
+  readonly secrets?: Record<string, string>;
+  readonly vars?: Record<string, string>;
+  readonly env?: Record<string, string>;
+  readonly machinePer?: "workflow" | "job";
+  readonly ladder?: CancelLadder;
+  readonly debug?: boolean;
+  /** Files of the repository that the workflow checks out, by path. */
+  readonly files?: Record<string, string>;
+  /** Called with every event, so that a test can cancel at a moment of its choice. */
+  readonly onEvent?: (event: RunEventBody, abort: { cancel(): void; kill(): void }) => void;
+}
+
+export interface YamlRun {
+  readonly outcome: RunOutcome;
+  readonly events: readonly RunEventBody[];
+  /** `job/step` to the fate in short: `success`, `failure/success`, `skipped`, `cancelled`, `not_reached`. */
+  readonly fates: Readonly<Record<string, string>>;
+  /** `job` to its conclusion. */
+  readonly conclusions: Readonly<Record<string, string>>;
+  readonly outputs: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  /** Lines of the steps' own processes, without the preambles. */
+  readonly lines: readonly string[];
+  readonly annotations: readonly string[];
+}
+
+/** Throws with the diagnostics when the text is refused or not triggered. */
+export function planYaml(yaml: string, files: Record<string, string> = {}, sha = "0".repeat(40)): Plan {
+  const read = readWorkflow(".github/workflows/test.yml", yaml);
+  if (read.kind === "refused") throw new Error(read.diagnostics.map(formatDiagnostic).join("\n"));
+  const event = makeEvent(
+    { owner: "octo", name: "repo", defaultBranch: "main", ref: "refs/heads/main", headSha: sha, headCommitMessage: "" },
+    { name: "push", payload: undefined, inputs: {}, actor: "tester", changedFiles: undefined },
+  );
+  const lookup = (path: string): { path: string; text: string } | undefined => {
+    const file = join(path, "action.yml");
+    const text = files[file];
+    return text === undefined ? undefined : { path: file, text };
+  };
+  const planned = planWorkflow(read.workflow, {
+    event,
+    inputs: {},
+    vars: {},
+    chooseWay: createWayChooser(lookup, { builtins: true }),
+    select: { job: undefined, matrix: [] },
+    warnings: [],
+  });
+  if (planned.kind === "refused") throw new Error(planned.diagnostics.map(formatDiagnostic).join("\n"));
+  if (planned.kind === "not_triggered") throw new Error(planned.reason);
+  return planned.plan;
+}
+
+export async function runYaml(yaml: string, options: YamlRunOptions = {}): Promise<YamlRun> {
+  const scratch = await mkdtemp(join(tmpdir(), "hearth-test-"));
+  try {
+    const files = options.files ?? {};
+    const snapshot = options.files === undefined ? undefined : await makeSnapshot(scratch, files);
+    return await runPlan(planYaml(yaml, files, snapshot?.sha), options, snapshot?.gitDir);
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
+}
+
+export async function runPlan(plan: Plan, options: YamlRunOptions, gitDir?: string): Promise<YamlRun> {
+  const events: RunEventBody[] = [];
+  const cancel = new AbortController();
+  const kill = new AbortController();
+  const abort = { cancel: () => cancel.abort(), kill: () => kill.abort() };
+  const own = gitDir === undefined ? undefined : { ...plan.event.repository, gitDir };
+  const outcome = await runWorkflow(
+    plan,
+    settingsOf(options),
+    {
+      provider: options.provider ?? hostProvider({ env: process.env }),
+      services: createServices({ lookup: createLookup(own, undefined) }),
+      emit: (event) => {
+        events.push(event);
+        options.onEvent?.(event, abort);
+      },
+      now: () => performance.now(),
+      newId: randomUUID,
+      ladder: options.ladder ?? { interruptMs: 200, terminateMs: 200, killMs: 5_000 },
+    },
+    { cancel: cancel.signal, kill: kill.signal },
+  );
+  return { outcome, events, ...summarise(events) };
+}
+
+function settingsOf(options: YamlRunOptions): RunSettings {
+  return {
+    run: `t${randomUUID().slice(0, 8)}`,
+    runId: 1,
+    runNumber: 1,
+    secrets: options.secrets ?? {},
+    vars: options.vars ?? {},
+    env: options.env ?? {},
+    machinePer: options.machinePer ?? "workflow",
+    maxParallelJobs: 4,
+    network: { kind: "closed" },
+    cpus: 1,
+    memoryMib: 1024,
+    certificateAuthorities: undefined,
+    npmRegistry: undefined,
+    debug: options.debug ?? false,
+  };
+}
+
+async function makeSnapshot(scratch: string, files: Record<string, string>): Promise<{ gitDir: string; sha: string }> {
+  const project = join(scratch, "repo");
+  for (const [path, content] of Object.entries(files)) {
+    await mkdir(dirname(join(project, path)), { recursive: true });
+    await writeFile(join(project, path), content);
+  }
+  return snapshotWorkingTree(await describeDirectory(project), join(scratch, "tree"));
+}
+
+function summarise(events: readonly RunEventBody[]): Omit<YamlRun, "outcome" | "events"> {
+  const fates: Record<string, string> = {};
+  const conclusions: Record<string, string> = {};
+  const outputs: Record<string, Readonly<Record<string, string>>> = {};
+  const lines: string[] = [];
+  const annotations: string[] = [];
+  let folded = false;
+  for (const event of events) {
+    if (event.type === "step_completed" && event.phase !== "set_up" && event.phase !== "complete") {
+      fates[`${event.job}/${event.step}`] = shortFate(event.fate);
+    }
+    if (event.type === "job_completed") conclusions[event.job] = event.conclusion;
+    if (event.type === "job_completed") outputs[event.job] = event.outputs;
+    if (event.type === "group" && event.title.startsWith("Run ")) folded = true;
+    if (event.type === "log" && !folded && event.step !== "set-up") lines.push(event.line);
+    if (event.type === "group_end") folded = false;
+    if (event.type === "annotation") annotations.push(`${event.annotation.level}: ${event.annotation.message}`);
+  }
+  return { fates, conclusions, outputs, lines, annotations };
+}
+
+function shortFate(fate: Fate): string {
+  if (fate.kind !== "ran") return fate.kind;
+  return fate.outcome === fate.conclusion ? fate.outcome : `${fate.outcome}/${fate.conclusion}`;
+}

@@ -1,0 +1,204 @@
+/**
+ * The first promise (DESIGN §1.1), attacked: random workflows, random exit codes, random faults of machines and moments of
+ * cancelling. Whatever happens, every declared step of every job has exactly one fate, a run in which nothing ran or something
+ * failed is no success, each workflow has one machine, and no machine is left.
+ */
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { concludeRun, createFateLedger, findMissingFates } from "../src/engine/conclude.ts";
+import { fakeProvider } from "../src/provider/fake/provider.ts";
+import type { FakeKnobs } from "../src/provider/fake/provider.ts";
+import type { RunEventBody } from "../src/store/run-event.ts";
+import { planYaml, runPlan } from "./run-yaml.ts";
+
+interface RandomStep {
+  readonly code: number;
+  readonly condition: string | undefined;
+  readonly tolerated: boolean;
+}
+
+interface RandomJob {
+  readonly steps: readonly RandomStep[];
+  readonly needs: readonly number[];
+  readonly condition: string | undefined;
+  readonly cells: number;
+  readonly failFast: boolean;
+  readonly tolerated: boolean;
+}
+
+const condition = fc.constantFrom(
+  undefined,
+  "always()",
+  "failure()",
+  "success()",
+  "cancelled()",
+  "false",
+  "true",
+  "github.ref == 'x'",
+);
+const step: fc.Arbitrary<RandomStep> = fc.record({
+  code: fc.constantFrom(0, 0, 0, 1, 137),
+  condition,
+  tolerated: fc.boolean(),
+});
+const jobs: fc.Arbitrary<readonly RandomJob[]> = fc.array(
+  fc.record({
+    steps: fc.array(step, { minLength: 1, maxLength: 4 }),
+    needs: fc.uniqueArray(fc.nat(4), { maxLength: 2 }),
+    condition,
+    cells: fc.constantFrom(1, 1, 2, 3),
+    failFast: fc.boolean(),
+    tolerated: fc.boolean(),
+  }),
+  { minLength: 1, maxLength: 5 },
+);
+
+interface Faults {
+  readonly dieDuringExec: number | undefined;
+  readonly failProvision: boolean;
+  readonly cancelAtEvent: number | undefined;
+  readonly killAtEvent: number | undefined;
+}
+
+const faults: fc.Arbitrary<Faults> = fc.record({
+  dieDuringExec: fc.option(fc.integer({ min: 1, max: 8 }), { nil: undefined, freq: 3 }),
+  failProvision: fc.integer({ min: 0, max: 9 }).map((value) => value === 0),
+  cancelAtEvent: fc.option(fc.nat(40), { nil: undefined, freq: 3 }),
+  killAtEvent: fc.option(fc.nat(40), { nil: undefined, freq: 5 }),
+});
+
+/** A job needs only jobs before it, so there is no cycle. */
+function toYaml(random: readonly RandomJob[]): string {
+  const lines = ["on: push", "jobs:"];
+  for (const [index, job] of random.entries()) {
+    lines.push(`  j${index}:`, "    runs-on: ubuntu-latest");
+    const needs = job.needs.filter((need) => need < index).map((need) => `j${need}`);
+    if (needs.length > 0) lines.push(`    needs: [${needs.join(", ")}]`);
+    if (job.condition !== undefined) lines.push(`    if: ${job.condition}`);
+    if (job.tolerated) lines.push("    continue-on-error: true");
+    if (job.cells > 1) {
+      const values = Array.from({ length: job.cells }, (_, cell) => cell).join(", ");
+      lines.push("    strategy:", `      fail-fast: ${job.failFast}`, `      matrix: { cell: [${values}] }`);
+    }
+    lines.push("    steps:");
+    for (const { code, condition, tolerated } of job.steps) {
+      lines.push(`      - run: exit ${code}`);
+      if (condition !== undefined) lines.push(`        if: ${condition}`);
+      if (tolerated) lines.push("        continue-on-error: true");
+    }
+  }
+  return lines.join("\n");
+}
+
+function knobsOf({ dieDuringExec, failProvision }: Faults): FakeKnobs {
+  return {
+    script: ({ write }) => ({ code: Number(/exit (\d+)/.exec(write[0]?.content ?? "")?.[1] ?? 0) }),
+    ...(dieDuringExec === undefined ? {} : { dieDuringExec }),
+    ...(failProvision ? { failProvision: "no room" } : {}),
+  };
+}
+
+describe("the zero-step guard", () => {
+  it("holds for random workflows under random faults", async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        jobs,
+        faults,
+        fc.constantFrom("workflow" as const, "job" as const),
+        async (random, broken, machinePer) => {
+          const plan = planYaml(toYaml(random));
+          const provider = fakeProvider(knobsOf(broken));
+          let count = 0;
+          const { outcome, events } = await runPlan(plan, {
+            provider,
+            machinePer,
+            onEvent: (_event, abort) => {
+              count += 1;
+              if (count === broken.cancelAtEvent) abort.cancel();
+              if (count === broken.killAtEvent) abort.kill();
+            },
+          });
+
+          expect(outcome.error?.code).not.toBe("FATES_DO_NOT_ADD_UP");
+          const { declared, ran, skipped, notReached, cancelled } = outcome.counts;
+          expect(ran + skipped + notReached + cancelled).toBe(declared);
+          expect(declared).toBe(declaredInRecord(events));
+          for (const [index, job] of random.entries()) expect(jobsOf(events, `j${index}`)).toContain(job.steps.length);
+          if (outcome.conclusion === "success") {
+            expect(ran).toBeGreaterThan(0);
+            expect(outcome.error).toBeUndefined();
+            expect(untoleratedFailure(events, random)).toBe(false);
+          }
+          if (broken.failProvision && events.some((event) => event.type === "machine_requested")) {
+            expect(outcome.conclusion).not.toBe("success");
+          }
+          const jobsStarted = events.filter((event) => event.type === "job_started").length;
+          expect(provider.provisioned.length).toBeLessThanOrEqual(machinePer === "workflow" ? 1 : jobsStarted);
+          expect(provider.live.size).toBe(0);
+          expect(events.at(-1)?.type).toBe("run_completed");
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
+
+  const plan = planYaml("on: push\njobs:\n  a:\n    runs-on: ubuntu-latest\n    steps: [{ run: a }, { run: b }]\n");
+  const planned: RunEventBody = {
+    type: "job_planned",
+    job: "a",
+    id: "a",
+    name: "a",
+    steps: [
+      { number: 1, name: "a", way: "run" },
+      { number: 2, name: "b", way: "run" },
+    ],
+  };
+  const completed = (step: string): RunEventBody => ({
+    type: "step_completed",
+    job: "a",
+    step,
+    phase: "main",
+    name: step,
+    fate: { kind: "skipped", reason: "" },
+    durationMs: 0,
+  });
+
+  it.each([
+    { name: "a job that is not in the record", events: [] },
+    { name: "a job that declares fewer steps than the plan", events: [{ ...planned, steps: [] }] },
+    { name: "a step without a fate", events: [planned, completed("1")] },
+    { name: "a step with two fates", events: [planned, completed("1"), completed("2"), completed("2")] },
+    {
+      name: "a fate for a step that does not exist",
+      events: [planned, completed("1"), completed("2"), completed("3")],
+    },
+  ])("sees $name", ({ events }) => {
+    const ledger = createFateLedger();
+    for (const event of events) ledger.note(event);
+    expect(findMissingFates(plan, ledger)).not.toEqual([]);
+  });
+
+  it("makes no success of a run without a step that ran", () => {
+    const counts = { declared: 3, ran: 0, skipped: 3, notReached: 0, cancelled: 0 };
+    expect(concludeRun([{ conclusion: "success", tolerated: false }], counts, false)).toBe("skipped");
+    expect(concludeRun([], counts, false)).toBe("skipped");
+  });
+});
+
+function declaredInRecord(events: readonly RunEventBody[]): number {
+  return events.reduce((sum, event) => sum + (event.type === "job_planned" ? event.steps.length : 0), 0);
+}
+
+/** How many steps each record of this job declares. */
+function jobsOf(events: readonly RunEventBody[], id: string): number[] {
+  return events.flatMap((event) => (event.type === "job_planned" && event.id === id ? [event.steps.length] : []));
+}
+
+function untoleratedFailure(events: readonly RunEventBody[], random: readonly RandomJob[]): boolean {
+  return events.some((event) => {
+    if (event.type !== "step_completed" || event.fate.kind !== "ran" || event.fate.conclusion !== "failure")
+      return false;
+    const index = Number(/^j(\d+)/.exec(event.job)?.[1]);
+    return random[index]?.tolerated !== true;
+  });
+}
