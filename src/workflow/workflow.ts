@@ -88,6 +88,9 @@ export interface StepsJob extends JobBase {
   readonly outputs: MappingTemplate | undefined;
   readonly timeoutMinutes: Template | undefined;
   readonly continueOnError: Template | undefined;
+  /** How long a cancelled job may go on; `snapshot` names an image that GitHub would keep, and has no effect here. */
+  readonly cancelTimeoutMinutes?: Template | undefined;
+  readonly snapshot?: Template | undefined;
   readonly steps: readonly Step[];
 }
 

@@ -1,0 +1,54 @@
+/**
+ * `needs:` of all jobs: names spelled as the jobs they name are (GitHub ignores case there), none unknown, no cycle.
+ * The messages are GitHub's.
+ */
+import type { StringToken, TemplateToken } from "@actions/workflow-parser/templates/tokens/index";
+import type { Faults } from "./faults.ts";
+import { textListOf, type TokenEntry, valueAt } from "./token-access.ts";
+
+/** By job id. Unknown names are left out, having been told. */
+export function convertNeeds(
+  jobs: TemplateToken,
+  entries: readonly TokenEntry[],
+  faults: Faults,
+): ReadonlyMap<string, readonly string[]> {
+  const idByLowerCase = new Map(entries.map(({ name }) => [name.toLowerCase(), name]));
+  const needs = entries.map(({ name, value }) => ({ job: name, tokens: textListOf(valueAt(value, "needs")) ?? [] }));
+  if (needs.every(({ tokens }) => tokens.length > 0)) {
+    faults.error(jobs, "The workflow must contain at least one job with no dependencies.");
+    return new Map();
+  }
+  const known = needs.map(({ job, tokens }) => ({
+    job,
+    needs: tokens.flatMap((token) => {
+      const need = idByLowerCase.get(token.value.toLowerCase());
+      if (need === undefined) faults.error(token, `Job '${job}' depends on unknown job '${token.value}'.`);
+      return need === undefined ? [] : [{ need, token }];
+    }),
+  }));
+  reportCycles(known, faults);
+  return new Map(known.map(({ job, needs }) => [job, [...new Set(needs.map(({ need }) => need))]]));
+}
+
+interface JobNeeds {
+  readonly job: string;
+  readonly needs: readonly { readonly need: string; readonly token: StringToken }[];
+}
+
+/** Takes away the jobs that can start, again and again; what is left waits for itself. */
+function reportCycles(jobs: readonly JobNeeds[], faults: Faults): void {
+  let waiting = jobs;
+  const done = new Set<string>();
+  for (;;) {
+    const ready = waiting.filter(({ needs }) => needs.every(({ need }) => done.has(need)));
+    if (ready.length === 0) break;
+    for (const { job } of ready) done.add(job);
+    waiting = waiting.filter(({ job }) => !done.has(job));
+  }
+  for (const { job, needs } of waiting) {
+    for (const { need, token } of needs) {
+      if (done.has(need)) continue;
+      faults.error(token, `Job '${job}' depends on job '${need}' which creates a cycle in the dependency graph.`);
+    }
+  }
+}
