@@ -19,7 +19,8 @@ export type ErrorCode =
   | "GUEST_REFUSED"
   | "GIT_FAILED"
   | "RUN_NOT_FOUND"
-  | "STATE_UNREADABLE";
+  | "STATE_UNREADABLE"
+  | "STATE_UNWRITABLE";
 
 /** `message` says what could not be done, `hint` what to try. Printed as one line and a hint, without a stack. */
 export class EngineError extends Error {

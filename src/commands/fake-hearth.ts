@@ -1,0 +1,251 @@
+/**
+ * A Hearth for tests: selects what it is given and plays scripted runs. Knobs rather than mocks: a run can wait for its
+ * cancellation, fail to begin, or end in trouble.
+ */
+import type { RunOutcome } from "../engine/run-settings.ts";
+import { anEvent, aJob, aRunStep, aWorkflow } from "../plan/plan-fixture.ts";
+import type { Plan, PlannedJob, PlanResult, Way } from "../plan/plan.ts";
+import type { Isolation, Provider } from "../provider/provider.ts";
+import type { Conclusion, Fate, FateCounts, RunEvent, RunEventBody } from "../store/run-event.ts";
+import type { RunStore, StoredRun } from "../store/run-store.ts";
+import type { SelectRequest } from "../select/select-workflows.ts";
+import type { DoctorLine } from "../setup/inspect-host.ts";
+import type { Hearth, ImageSummary, RunOptions } from "./hearth.ts";
+
+interface FakeRun {
+  readonly events?: readonly RunEventBody[];
+  readonly outcome?: Partial<RunOutcome>;
+  /** It ends only when it is cancelled or killed. */
+  readonly untilCancelled?: boolean;
+  readonly cannotBegin?: Error;
+}
+
+export interface FakeHearthOptions {
+  readonly results?: readonly PlanResult[];
+  /** By the workflow's path; what is not named succeeds at once. */
+  readonly runs?: { readonly [path: string]: FakeRun };
+  readonly concurrency?: number;
+  readonly noProvider?: Error;
+  readonly isolation?: Isolation;
+  readonly stored?: readonly (StoredRun & { readonly events: readonly RunEvent[] })[];
+  readonly images?: readonly ImageSummary[];
+  readonly doctorLines?: readonly DoctorLine[];
+}
+
+export interface FakeHearth extends Hearth {
+  /** What was done, in order: `select`, `provider`, `start ci.yml`, `cancel ci.yml`, `kill ci.yml`, `end ci.yml`. */
+  readonly calls: readonly string[];
+  readonly requests: readonly SelectRequest[];
+  readonly runOptions: readonly RunOptions[];
+  /** Resolves when that call was made. */
+  called(call: string): Promise<void>;
+}
+
+export const at = "2026-11-22T10:00:00.000Z";
+
+export function fakeHearth(options: FakeHearthOptions = {}): FakeHearth {
+  const calls: string[] = [];
+  const waiting: { readonly call: string; readonly resolve: () => void }[] = [];
+  const requests: SelectRequest[] = [];
+  const runOptions: RunOptions[] = [];
+
+  function note(call: string): void {
+    calls.push(call);
+    for (const waiter of waiting) if (waiter.call === call) waiter.resolve();
+  }
+
+  return {
+    calls,
+    requests,
+    runOptions,
+    called: (call) =>
+      new Promise((resolve) => {
+        if (calls.includes(call)) resolve();
+        else waiting.push({ call, resolve });
+      }),
+    concurrency: options.concurrency ?? 2,
+    settings: [{ name: "state", value: "/state", unit: undefined, doc: "runs, events and logs", source: "--state" }],
+    store: fakeStore(options.stored ?? []),
+    images: {
+      async build({ definition, progress }) {
+        note(`build ${definition ?? "default"}`);
+        progress("building\u001b[2J");
+        return anImage();
+      },
+      list: async () => options.images ?? [],
+      async remove(name) {
+        note(`remove ${name}`);
+        return anImage();
+      },
+    },
+    async select(request) {
+      note("select");
+      requests.push(request);
+      return { repository: "/repo", event: anEvent({ name: request.event }), results: options.results ?? [] };
+    },
+    async chooseProvider() {
+      note("provider");
+      if (options.noProvider !== undefined) throw options.noProvider;
+      const isolation = options.isolation ?? "sandbox (gVisor)";
+      return { provider: aProvider(isolation), isolation, why: "no KVM on this host" };
+    },
+    async startRun(plan, started) {
+      const { path } = plan.workflow;
+      note(`start ${path}`);
+      runOptions.push(started);
+      const script = options.runs?.[path] ?? {};
+      if (script.cannotBegin !== undefined) throw script.cannotBegin;
+      const run = `run${calls.filter((call) => call.startsWith("start ")).length}`;
+      const ended = Promise.withResolvers<Conclusion>();
+      for (const body of script.events ?? []) started.onEvent({ at, ...body });
+      if (script.untilCancelled !== true) ended.resolve(script.outcome?.conclusion ?? "success");
+      return {
+        run,
+        outcome: ended.promise.then((conclusion) => {
+          note(`end ${path}`);
+          const counts = { ...noCounts, declared: plan.declaredSteps, ran: plan.declaredSteps };
+          return { conclusion, error: undefined, counts, durationMs: 1_200, ...script.outcome };
+        }),
+        cancel() {
+          note(`cancel ${path}`);
+        },
+        kill() {
+          note(`kill ${path}`);
+          ended.resolve("cancelled");
+        },
+      };
+    },
+    async setupHost(wish, { progress }) {
+      progress(`setting up ${wish}`);
+    },
+    async setupGvisor({ binary, progress }) {
+      progress("looking for runsc");
+      return { binary: binary ?? "/usr/bin/runsc", version: "release-1" };
+    },
+    async *doctor() {
+      yield* options.doctorLines ?? [];
+    },
+  };
+}
+
+export const noCounts: FateCounts = { declared: 0, ran: 0, skipped: 0, notReached: 0, cancelled: 0 };
+const ran: Fate = { kind: "ran", outcome: "success", conclusion: "success", exitCode: 0, message: undefined };
+export const failed: Fate = {
+  kind: "ran",
+  outcome: "failure",
+  conclusion: "failure",
+  exitCode: 2,
+  message: "Process completed with exit code 2.",
+};
+
+/** A plan of one job `build` with a step for each way. */
+export function aPlan(path: string, ways: readonly Way[] = [{ kind: "run" }]): Plan {
+  const steps = ways.map((_, index) => aRunStep(index + 1));
+  const job = aJob("build", { steps });
+  const planned: PlannedJob = {
+    job,
+    cells: [{ values: {}, label: "" }],
+    steps: steps.map((step, index) => ({ step, way: ways[index] ?? { kind: "run" } })),
+  };
+  const workflow = aWorkflow({ path, jobs: [job] });
+  const { declaredSteps } = workflow;
+  return { workflow, event: anEvent(), inputs: {}, jobs: [planned], declaredSteps, heldSteps: declaredSteps };
+}
+
+export function planned(path: string, ways?: readonly Way[]): PlanResult {
+  return { kind: "planned", plan: aPlan(path, ways), warnings: [] };
+}
+
+export function refused(path: string): PlanResult {
+  const diagnostic = {
+    kind: "error",
+    file: path,
+    at: { line: 3, column: 5 },
+    key: "on",
+    message: "unknown event",
+  } as const;
+  return { kind: "refused", path, diagnostics: [diagnostic] };
+}
+
+/** A run of one job `build`, step by step: what each printed and how it ended. */
+export function aRun(
+  steps: readonly { readonly name: string; readonly lines?: readonly string[]; readonly fate?: Fate }[],
+  conclusion: Conclusion = "success",
+): RunEventBody[] {
+  const job = "build";
+  return [
+    {
+      type: "run_started",
+      run: "run1",
+      workflow: { path: ".github/workflows/ci.yml", name: "CI" },
+      event: { name: "push", sha: "0".repeat(40), ref: "refs/heads/main" },
+      provider: "fake",
+      declaredSteps: steps.length,
+    },
+    { type: "machine_requested", machine: "m1" },
+    { type: "machine_ready", machine: "m1", isolation: "sandbox (gVisor)", bootId: "b1", durationMs: 600 },
+    {
+      type: "job_planned",
+      job,
+      id: job,
+      name: "Build",
+      steps: steps.map(({ name }, index) => ({ number: index + 1, name, way: "run" })),
+    },
+    { type: "job_started", job, machine: "m1" },
+    ...steps.flatMap(({ name, lines = [], fate = ran }, index): RunEventBody[] => {
+      const step = String(index + 1);
+      return [
+        { type: "step_started", job, step, phase: "main", name },
+        ...lines.map((line): RunEventBody => {
+          if (line.startsWith("▸")) return { type: "group", job, step, title: line.slice(1) };
+          return line === "◂" ? { type: "group_end", job, step } : { type: "log", job, step, line };
+        }),
+        { type: "step_completed", job, step, phase: "main", name, fate, durationMs: 100 },
+      ];
+    }),
+    { type: "job_completed", job, conclusion, reason: undefined, outputs: {}, durationMs: 900 },
+    {
+      type: "run_completed",
+      conclusion,
+      error: undefined,
+      counts: { ...noCounts, declared: steps.length, ran: steps.length },
+      durationMs: 1_200,
+    },
+  ];
+}
+
+function anImage(): ImageSummary {
+  return {
+    name: "default",
+    digest: "abcdef0123456789".repeat(4),
+    builtAt: new Date(at),
+    sizeBytes: 700 * 1024 * 1024,
+    directory: "/data/images/default-abcdef012345",
+  };
+}
+
+function aProvider(isolation: Isolation): Provider {
+  const none = isolation.startsWith("none");
+  return {
+    name: none ? "host" : "gvisor",
+    capabilities: { isolation: none ? "none" : "sandbox", checkpoint: false, containers: false, egress: !none },
+    probe: async () => ({ ok: true, isolation, detail: "" }),
+    provision: () => Promise.reject(new Error("the commands never provision")),
+  };
+}
+
+function fakeStore(stored: readonly (StoredRun & { readonly events: readonly RunEvent[] })[]): RunStore {
+  const find = async (prefix: string | undefined) => {
+    const found = stored.find(({ run }) => run.startsWith(prefix ?? ""));
+    if (found === undefined) throw new Error(`no run ${String(prefix)}`);
+    return found;
+  };
+  return {
+    create: () => Promise.reject(new Error("the commands never create runs")),
+    list: async () => stored,
+    find,
+    async *read(run) {
+      yield* (await find(run)).events;
+    },
+  };
+}

@@ -1,0 +1,105 @@
+/**
+ * What the commands need of the wired program: everything they do to the world goes through here, so that each command is
+ * tested against a fake. `compose.ts` implements it. All failures that a person can act on are `EngineError`s.
+ */
+import type { RunOutcome } from "../engine/run-settings.ts";
+import type { Plan } from "../plan/plan.ts";
+import type { ChosenProvider } from "../provider/choose-provider.ts";
+import type { Provider } from "../provider/provider.ts";
+import type { SelectRequest, Selection } from "../select/select-workflows.ts";
+import type { DoctorLine } from "../setup/inspect-host.ts";
+import type { SetupWish } from "../setup/setup-host.ts";
+import type { RunEvent } from "../store/run-event.ts";
+import type { RunStore } from "../store/run-store.ts";
+
+export interface Hearth {
+  /** Workflows that may run at the same time. */
+  readonly concurrency: number;
+  readonly settings: readonly Setting[];
+  readonly store: RunStore;
+  readonly images: Images;
+  /** Reads the workflow files, makes the event and plans every file. A broken file is a result, not an exception. */
+  select(request: SelectRequest): Promise<Selection>;
+  /** The provider that was named, else the best this host can use. Throws PROVIDER_UNAVAILABLE with the fix. */
+  chooseProvider(): Promise<ChosenProvider>;
+  /**
+   * Resolves when the run is kept and about to begin: its first event comes after that. Throws only for what stops it from
+   * beginning; whatever happens later is its outcome.
+   */
+  startRun(plan: Plan, options: RunOptions): Promise<RunHandle>;
+  /** Installs what is missing; safe to do again. Throws SETUP_FAILED or IMAGE_BUILD_FAILED with the fix. */
+  setupHost(wish: SetupWish, options: Progress): Promise<void>;
+  setupGvisor(options: SetupGvisorOptions): Promise<{ readonly binary: string; readonly version: string }>;
+  /** Looks at the host and changes nothing. Lines come as they are known. */
+  doctor(): AsyncIterable<DoctorLine>;
+}
+
+/** Flags that are settings: the same for every command, and laid over the environment by `config.ts`. */
+export interface Flags {
+  readonly state?: string;
+  readonly provider?: string;
+  readonly concurrency?: number;
+  readonly network?: string;
+  readonly allowHost?: readonly string[];
+  readonly caFile?: readonly string[];
+  readonly mirror?: string;
+}
+
+export interface Setting {
+  readonly name: string;
+  /** For people; credentials in it are hidden. */
+  readonly value: string;
+  readonly unit: string | undefined;
+  readonly doc: string;
+  /** Where the value came from: `--state`, `$HEARTH_STATE`, `~/.npmrc`, `default`. */
+  readonly source: string;
+}
+
+export interface RunOptions {
+  readonly provider: Provider;
+  /** Absolute path of the repository's root. */
+  readonly repository: string;
+  readonly secrets: { readonly [name: string]: string };
+  readonly vars: { readonly [name: string]: string };
+  readonly env: { readonly [name: string]: string };
+  readonly machinePer: "workflow" | "job";
+  /** Called with every event, in order, after it was given to the store. Must not throw. */
+  readonly onEvent: (event: RunEvent) => void;
+}
+
+export interface RunHandle {
+  readonly run: string;
+  /** Never rejects for what happens inside the run. */
+  readonly outcome: Promise<RunOutcome>;
+  /** The contract's ladder: steps are asked to stop, `always()` steps still run. Safe to call again, also when it is over. */
+  cancel(): void;
+  /** Everything ends at once. Safe to call again, also when it is over. */
+  kill(): void;
+}
+
+interface Images {
+  /** From a definition file, else the one that Hearth brings. Returns at once when it is there. */
+  build(options: Progress & { readonly definition: string | undefined }): Promise<ImageSummary>;
+  /** Newest first. */
+  list(): Promise<readonly ImageSummary[]>;
+  /** By name, or by the beginning of the digest. Throws IMAGE_MISSING. */
+  remove(name: string): Promise<ImageSummary>;
+}
+
+export interface ImageSummary {
+  readonly name: string;
+  readonly digest: string;
+  readonly builtAt: Date;
+  readonly sizeBytes: number;
+  readonly directory: string;
+}
+
+interface Progress {
+  readonly progress: (line: string) => void;
+  readonly signal: AbortSignal;
+}
+
+interface SetupGvisorOptions extends Progress {
+  /** A runsc of one's own; undefined: from PATH, else built. */
+  readonly binary: string | undefined;
+}

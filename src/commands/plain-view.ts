@@ -1,0 +1,82 @@
+/**
+ * For pipes and CI: one line for everything that happens, `job | step | line`, with the workflow in front where several run.
+ * Groups are folded to their titles unless `verbose`; what is folded is in the log. Pure consumer; never moves the cursor.
+ */
+import { plainText, splitReturns } from "./display-text.ts";
+import { formatDuration } from "./duration.ts";
+import { fateText } from "./record-lines.ts";
+import type { Fate, RunEvent, StepRef } from "../store/run-event.ts";
+import type { RunWatch } from "./run-watch.ts";
+import type { Terminal } from "./terminal.ts";
+import type { View } from "./view.ts";
+
+export interface PlainViewOptions {
+  readonly verbose: boolean;
+  /** More than one workflow will run. */
+  readonly several: boolean;
+}
+
+export function createPlainView({ out, err }: Terminal, { verbose, several }: PlainViewOptions): View {
+  /** Steps whose open group is folded. */
+  const folded = new Set<string>();
+
+  function say(watch: RunWatch, text: string, ...places: string[]): void {
+    const prefix = [...(several ? [watch.label] : []), ...places].map((place) => `${plainText(place)} | `).join("");
+    out.write(`${out.colors.dim(prefix)}${text}\n`);
+  }
+
+  function sayInStep(watch: RunWatch, event: StepRef, text: string): void {
+    say(watch, text, event.job, stepName(watch, event));
+  }
+
+  function event(watch: RunWatch, event: RunEvent): void {
+    switch (event.type) {
+      case "log":
+        if (folded.has(stepKey(watch, event))) return;
+        for (const part of splitReturns(event.line)) sayInStep(watch, event, plainText(part));
+        return;
+      case "group":
+        if (!verbose) folded.add(stepKey(watch, event));
+        return sayInStep(watch, event, `▸ ${plainText(event.title)}`);
+      case "group_end":
+        folded.delete(stepKey(watch, event));
+        return;
+      case "step_completed":
+        folded.delete(stepKey(watch, event));
+        return sayInStep(watch, event, endingText(event.fate, event.durationMs));
+      case "machine_ready":
+        return say(watch, `machine ready: ${event.isolation}, ${formatDuration(event.durationMs)}`);
+      case "machine_lost":
+        return say(watch, `machine lost: ${plainText(event.reason)}`);
+      case "job_completed": {
+        const reason = event.reason === undefined ? "" : `: ${plainText(event.reason)}`;
+        return say(watch, `${event.conclusion}${reason}  ${formatDuration(event.durationMs)}`, event.job);
+      }
+      default:
+    }
+  }
+
+  return {
+    event,
+    waiting: () => undefined,
+    started: () => undefined,
+    ended: () => undefined,
+    cancelling: (message) => err.write(`${message}\n`),
+    close: () => undefined,
+  };
+}
+
+function stepKey(watch: RunWatch, { job, step }: StepRef): string {
+  return `${watch.label}\n${job}\n${step}`;
+}
+
+function stepName(watch: RunWatch, { job, step }: StepRef): string {
+  const known = watch.record.jobs.find((other) => other.job === job)?.steps.find((other) => other.step === step);
+  return known?.name ?? step;
+}
+
+/** A mark alone is enough in the live view; a line of its own needs the word. */
+function endingText(fate: Fate, durationMs: number): string {
+  const success = fate.kind === "ran" && fate.outcome === "success";
+  return `${success ? "success  " : ""}${fateText(fate, durationMs)}`;
+}

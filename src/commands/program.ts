@@ -1,0 +1,221 @@
+/**
+ * The whole command line on one page: verbs, options, help. Nothing heavy is imported here, since `hearth --help` reads it
+ * all; a command's own module is loaded when it is called. `completion.ts` reads the same definitions.
+ */
+import { Command, Option } from "commander";
+import type { ExitCode } from "./exit-code.ts";
+import type { Flags, Hearth } from "./hearth.ts";
+import type { LogsCommandOptions } from "./logs.ts";
+import { addAssignment, addMatrixValue, addSecret, addText, addVariable, parseCount } from "./pairs.ts";
+import type { PlanCommandOptions } from "./plan.ts";
+import type { RunCommandOptions } from "./run.ts";
+import type { Terminal } from "./terminal.ts";
+
+export interface ProgramSurroundings {
+  readonly version: string;
+  readonly terminal: Terminal;
+  /** Settings are read and the program is wired only when a command needs it. */
+  readonly connect: (flags: Flags) => Promise<Hearth>;
+  /** Told once, with how the command ended. */
+  readonly finish: (code: ExitCode) => void;
+}
+
+export function createProgram({ version, terminal, connect, finish }: ProgramSurroundings): Command {
+  const program = new Command("hearth")
+    .description("Runs GitHub Actions workflows on machines you own, each workflow in a machine of its own.")
+    .version(version, "-V, --version", "print the version")
+    .helpOption("-h, --help", "show help")
+    .helpCommand("help [command]", "show help for a command")
+    .showHelpAfterError("(--help shows how it is used)");
+
+  withSelection(program.command("run"))
+    .description("run workflows: those in .github/workflows that the event triggers, or the one named")
+    .option("--env <k=v>", "variable for every step, over the workflow's env (repeatable)", addAssignment)
+    .option(
+      "--secret <name[=value]>",
+      "secret; without a value from the environment, else asked for. A value given here is seen in the process list (repeatable)",
+      addSecret,
+    )
+    .option("--secret-file <file>", "secrets as NAME=value lines (repeatable)", addText)
+    .addOption(providerOption())
+    .addOption(
+      new Option("--machine-per <unit>", "how much shares a machine").choices(["workflow", "job"]).default("workflow"),
+    )
+    .option("--concurrency <n>", "workflows at the same time (default: what memory and cores allow)", parseCount)
+    .addOption(new Option("--network <policy>", "what machines reach outside").choices(["closed", "open"]))
+    .option("--allow-host <host>", "let machines reach this host, or *.domain (repeatable)", addText)
+    .option("--mirror <dir>", "bare repositories `<owner>/<name>.git` for checkouts of other repositories")
+    .option("--ca-file <file>", "certificate authorities that machines trust as well (repeatable)", addText)
+    .option("--json", "one event a line, then a summary for each workflow")
+    .option("--verbose", "open the groups")
+    .addOption(stateOption())
+    .addHelpText("after", runExamples)
+    .action(async (path: string | undefined, options: RunCommandOptions & Flags) => {
+      const { run } = await import("./run.ts");
+      finish(await run(await connect(options), terminal, path, options));
+    });
+
+  withSelection(program.command("plan"))
+    .description("show what would run, and how each step would; runs nothing")
+    .option("--json", "as one JSON document")
+    .addHelpText("after", planExamples)
+    .action(async (path: string | undefined, options: PlanCommandOptions) => {
+      const { plan } = await import("./plan.ts");
+      finish(await plan(await connect({}), terminal, path, options));
+    });
+
+  program
+    .command("runs")
+    .description("list the runs that are kept, newest first")
+    .addOption(stateOption())
+    .action(async (options: Flags) => {
+      const { runs } = await import("./runs.ts");
+      finish(await runs(await connect(options), terminal));
+    });
+
+  program
+    .command("logs")
+    .description("show what a run printed")
+    .argument("[run]", "id of the run, or the beginning of one (default: the latest)")
+    .option("--job <job>", "only this job, or `id (cell)`")
+    .option("--step <step>", "only this step: its number or name")
+    .option("--verbose", "open the groups")
+    .addOption(stateOption())
+    .addHelpText("after", logsExamples)
+    .action(async (run: string | undefined, options: LogsCommandOptions & Flags) => {
+      const { logs } = await import("./logs.ts");
+      finish(await logs(await connect(options), terminal, run, options));
+    });
+
+  const image = program.command("image").description("build, list and remove the images that machines start from");
+  image
+    .command("build")
+    .description("build the image; at once when nothing has changed")
+    .argument("[definition]", "definition file (default: the one Hearth brings)")
+    .action(async (definition: string | undefined) => {
+      const { buildImage } = await import("./image.ts");
+      finish(await buildImage(await connect({}), terminal, definition));
+    });
+  image
+    .command("list")
+    .description("list the images of this host, newest first")
+    .action(async () => {
+      const { listImages } = await import("./image.ts");
+      finish(await listImages(await connect({}), terminal));
+    });
+  image
+    .command("rm")
+    .description("remove an image")
+    .argument("<image>", "its name, or the beginning of its digest")
+    .action(async (name: string) => {
+      const { removeImage } = await import("./image.ts");
+      finish(await removeImage(await connect({}), terminal, name));
+    });
+
+  const setup = program
+    .command("setup")
+    .description("install what this host lacks: for the best provider it can use, or the one named")
+    .action(async () => {
+      const { setupHost } = await import("./setup.ts");
+      finish(await setupHost(await connect({}), terminal, "best"));
+    });
+  setup
+    .command("all")
+    .description("for every provider this host can use")
+    .action(async () => {
+      const { setupHost } = await import("./setup.ts");
+      finish(await setupHost(await connect({}), terminal, "all"));
+    });
+  setup
+    .command("qemu")
+    .description("QEMU, the guest's kernel, image and disks")
+    .action(async () => {
+      const { setupHost } = await import("./setup.ts");
+      finish(await setupHost(await connect({}), terminal, "qemu"));
+    });
+  setup
+    .command("gvisor")
+    .description("get a working runsc: the given one, the one on PATH, or built with Go")
+    .option("--binary <path>", "use this runsc")
+    .action(async (options: { readonly binary?: string }) => {
+      const { setupGvisor } = await import("./setup.ts");
+      finish(await setupGvisor(await connect({}), terminal, options));
+    });
+
+  program
+    .command("doctor")
+    .description("tell what this host can do, with the fix for what it cannot, and every setting")
+    .addOption(stateOption())
+    .addOption(providerOption())
+    .action(async (options: Flags) => {
+      const { doctor } = await import("./doctor.ts");
+      finish(await doctor(await connect(options), terminal));
+    });
+
+  program
+    .command("completion")
+    .description("print a completion script")
+    .addArgument(program.createArgument("<shell>", "your shell").choices(["bash", "zsh", "fish"]))
+    .addHelpText("after", completionExamples)
+    .action(async (shell: "bash" | "zsh" | "fish") => {
+      const { completionScript, describeProgram } = await import("./completion.ts");
+      terminal.out.write(completionScript(shell, describeProgram(program)));
+      finish(0);
+    });
+
+  return program;
+}
+
+/** Which workflows, for which event: the same for `run` and `plan`. */
+function withSelection(command: Command): Command {
+  return command
+    .argument("[workflow or directory]", "a workflow file, or a directory of them (default: .github/workflows)")
+    .option("--event <name>", "the event that happened", "push")
+    .option("--event-file <payload.json>", "the event's body")
+    .option("--job <id>", "only this job and those it needs")
+    .option("--matrix <k:v>", "only matrix cells with this value (repeatable)", addMatrixValue)
+    .option("--input <k=v>", "input of workflow_dispatch (repeatable)", addAssignment)
+    .option("--var <k=v>", "entry of the vars context (repeatable)", addVariable);
+}
+
+function providerOption(): Option {
+  return new Option("--provider <name>", "what machines are made with (default: the best this host can use)").choices([
+    "gvisor",
+    "qemu",
+    "host",
+  ]);
+}
+
+function stateOption(): Option {
+  return new Option("--state <directory>", "where runs are kept (default: the XDG state directory)");
+}
+
+const runExamples = `
+Examples:
+  hearth run                                          every workflow that a push triggers
+  hearth run .github/workflows/ci.yml --job test      one job and what it needs
+  hearth run --event workflow_dispatch --input level=debug
+  hearth run --matrix os:ubuntu-latest --matrix node:22
+  hearth run --secret NPM_TOKEN --allow-host registry.npmjs.org
+  hearth run --json | jq -r 'select(.type == "log") | .line'
+
+Ctrl-C cancels; a second Ctrl-C ends everything at once.
+Exit code: 0 success, 1 failure, 2 usage, 3 bad or unsupported workflow, 4 nothing ran, 5 machine trouble, 130 cancelled.`;
+
+const planExamples = `
+Examples:
+  hearth plan
+  hearth plan .github/workflows/release.yml --event workflow_dispatch --input dry-run=true
+  hearth plan --json | jq .totals`;
+
+const logsExamples = `
+Examples:
+  hearth logs                        the latest run
+  hearth logs mh3k2 --job test --step 3
+  hearth logs --job 'build (22)' | grep -i error`;
+
+const completionExamples = `
+Examples:
+  hearth completion bash > ~/.local/share/bash-completion/completions/hearth
+  hearth completion zsh > "\${fpath[1]}/_hearth"
+  hearth completion fish > ~/.config/fish/completions/hearth.fish`;

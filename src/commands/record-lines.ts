@@ -1,0 +1,108 @@
+/** A job and a step of a record as one line each: mark, name, how long, and how it ended where that is not plain success. */
+import { unreachable } from "../lib/unreachable.ts";
+import type { Conclusion, Fate } from "../store/run-event.ts";
+import type { JobRecord, RunRecord, StepRecord } from "../store/run-record.ts";
+import { plainText } from "./display-text.ts";
+import { formatDuration } from "./duration.ts";
+import { span } from "./line.ts";
+import type { Line, Style } from "./line.ts";
+
+/** Every declared step of a finished run with its fate; of the runner's own only those that failed. Not cut to any window. */
+export function recordLines(record: RunRecord): Line[] {
+  return record.jobs.flatMap((job) => [
+    jobLine(job, 0),
+    ...job.steps.filter((step) => step.phase === "main" || isFailed(step)).map((step) => stepLine(step, 0)),
+  ]);
+}
+
+export function jobLine({ job, state }: JobRecord, nowMs: number): Line {
+  const name = plainText(job);
+  switch (state.status) {
+    case "queued":
+      return [span("  ○ ", "dim"), span(name, "dim")];
+    case "in_progress":
+      return [
+        span(`  ${spinner(nowMs)} `, "cyan"),
+        span(name),
+        span(`  ${formatDuration(nowMs - Date.parse(state.startedAt))}`, "dim"),
+      ];
+    case "completed": {
+      const { mark, style } = conclusionMark(state.conclusion);
+      const reason = state.reason === undefined ? "" : `  ${plainText(state.reason)}`;
+      return [span(`  ${mark} `, style), span(name), span(`  ${formatDuration(state.durationMs)}${reason}`, "dim")];
+    }
+    default:
+      return unreachable(state);
+  }
+}
+
+/** `nowMs` is for what is still running. */
+export function stepLine({ name, state }: StepRecord, nowMs: number): Line {
+  const shown = plainText(name);
+  switch (state.status) {
+    case "queued":
+      return [span("    ○ ", "dim"), span(shown, "dim")];
+    case "in_progress":
+      return [
+        span(`    ${spinner(nowMs)} `, "cyan"),
+        span(shown),
+        span(`  ${formatDuration(nowMs - Date.parse(state.startedAt))}`, "dim"),
+      ];
+    case "completed": {
+      const { mark, style } = fateMark(state.fate);
+      return [span(`    ${mark} `, style), span(shown), span(`  ${fateText(state.fate, state.durationMs)}`, "dim")];
+    }
+    default:
+      return unreachable(state);
+  }
+}
+
+/** How a step ended, in words: `1.2s`, `failure (exit code 1)  1.2s`, `skipped: …`. */
+export function fateText(fate: Fate, durationMs: number): string {
+  switch (fate.kind) {
+    case "ran": {
+      const code = fate.exitCode === undefined || fate.exitCode === 0 ? "" : ` (exit code ${fate.exitCode})`;
+      const tolerated = fate.outcome === fate.conclusion ? "" : ", continued";
+      return `${fate.outcome === "success" ? "" : `${fate.outcome}${code}${tolerated}  `}${formatDuration(durationMs)}`;
+    }
+    case "skipped":
+    case "cancelled":
+      return `${fate.kind}: ${plainText(fate.reason)}`;
+    case "not_reached":
+      return `not reached: ${plainText(fate.reason)}`;
+    default:
+      return unreachable(fate);
+  }
+}
+
+function fateMark(fate: Fate): { mark: string; style: Style } {
+  if (fate.kind !== "ran") return { mark: "-", style: fate.kind === "skipped" ? "dim" : "yellow" };
+  // Failed and told to go on: neither green nor the cause of a red job.
+  if (fate.outcome !== fate.conclusion) return { mark: "!", style: "yellow" };
+  return conclusionMark(fate.conclusion);
+}
+
+function conclusionMark(conclusion: Conclusion): { mark: string; style: Style } {
+  switch (conclusion) {
+    case "success":
+      return { mark: "✓", style: "green" };
+    case "failure":
+      return { mark: "✗", style: "red" };
+    case "cancelled":
+      return { mark: "-", style: "yellow" };
+    case "skipped":
+      return { mark: "-", style: "dim" };
+    default:
+      return unreachable(conclusion);
+  }
+}
+
+export function isFailed({ state }: StepRecord): boolean {
+  return state.status === "completed" && state.fate.kind === "ran" && state.fate.conclusion === "failure";
+}
+
+export function spinner(nowMs: number): string {
+  return spinnerFrames.charAt(Math.floor(nowMs / 100) % spinnerFrames.length);
+}
+
+const spinnerFrames = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏";

@@ -1,0 +1,273 @@
+/**
+ * Flags and environment become one frozen Config. Nothing else reads the environment: `main.ts` hands it to here and to the
+ * terminal. Every setting knows its unit, what it is for and where its value came from; `hearth doctor` prints them.
+ * Of a flag, a variable and a file, the first that is set wins, in this order; an empty variable is not set.
+ */
+import { existsSync, readFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { availableParallelism, homedir, totalmem } from "node:os";
+import { dirname, isAbsolute, join, resolve } from "node:path";
+import type { Flags, Setting } from "./commands/hearth.ts";
+import { EngineError } from "./lib/engine-error.ts";
+import { registryFromNpmrc } from "./lib/npmrc.ts";
+import type { ProviderName } from "./provider/provider.ts";
+import type { NetworkPolicy } from "./service/services.ts";
+
+export interface Config {
+  /** Images, externals, what setup installed. */
+  readonly dataDir: string;
+  /** Runs, events, logs. */
+  readonly stateDir: string;
+  /** Sockets and whatever else does not outlive a boot. */
+  readonly runDir: string;
+  /** Undefined: the best this host can use. */
+  readonly provider: ProviderName | undefined;
+  readonly concurrency: number;
+  readonly machineCpus: number;
+  readonly machineMemoryMib: number;
+  readonly network: NetworkPolicy;
+  /** PEM files, absolute, for `readCertificateAuthorities`. */
+  readonly certificateFiles: readonly CertificateFile[];
+  /** With a slash at its end; may hold credentials. */
+  readonly npmRegistry: string;
+  /** Absolute; bare repositories `<owner>/<name>.git`. Undefined for none. */
+  readonly mirrorDir: string | undefined;
+  /** The proxy that this host itself must use to get outside. */
+  readonly upstreamProxy: UpstreamProxy | undefined;
+  readonly settings: readonly Setting[];
+}
+
+interface CertificateFile {
+  readonly path: string;
+  readonly source: string;
+}
+
+interface UpstreamProxy {
+  /** `http:` or `https:`; may hold credentials. */
+  readonly url: string;
+  readonly noProxy: readonly string[];
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** What a value is and where it came from. */
+interface Found<T> {
+  readonly value: T;
+  readonly source: string;
+}
+
+/** `directory` is the working directory. Throws BAD_CONFIG for a value that cannot be meant, naming where it came from. */
+export function loadConfig(flags: Flags, environment: Environment, directory: string): Config {
+  const home = environment["HOME"] ?? homedir();
+  const variable = (name: string): Found<string> | undefined => {
+    const value = environment[name];
+    return value === undefined || value === "" ? undefined : { value, source: `$${name}` };
+  };
+  /** The XDG specification: a relative path is invalid and must be ignored. */
+  const xdg = (name: string, fallback: string): Found<string> => {
+    const base = variable(name);
+    if (base !== undefined && isAbsolute(base.value)) return { value: join(base.value, "hearth"), source: base.source };
+    return { value: fallback, source: "default" };
+  };
+  const path = ({ value, source }: Found<string>): Found<string> => ({ value: resolve(directory, value), source });
+
+  const state = flagged("--state", flags.state) ?? variable("HEARTH_STATE");
+  const data = variable("HEARTH_DATA");
+  const uid = process.getuid?.() ?? 0;
+  const dataDir = path(data ?? xdg("XDG_DATA_HOME", join(home, ".local/share/hearth")));
+  const stateDir = path(state ?? xdg("XDG_STATE_HOME", join(home, ".local/state/hearth")));
+  const runDir = xdg("XDG_RUNTIME_DIR", join(environment["TMPDIR"] ?? "/tmp", `hearth-${uid}`));
+
+  const provider = findProvider(flagged("--provider", flags.provider) ?? variable("HEARTH_PROVIDER"));
+  const machineCpus = count(variable("HEARTH_MACHINE_CPUS"), 256) ?? byDefault(Math.min(4, availableParallelism()));
+  const memoryMib = Math.floor(totalmem() / 1024 / 1024);
+  const machineMemoryMib =
+    count(variable("HEARTH_MACHINE_MEMORY_MIB"), 1024 * 1024) ??
+    byDefault(Math.min(4096, Math.max(1024, Math.floor(memoryMib / 4))));
+  // A quarter of the memory is left to the host.
+  const fitting = Math.floor((memoryMib * 0.75) / machineMemoryMib.value);
+  const concurrency =
+    count(flagged("--concurrency", flags.concurrency?.toString()) ?? variable("MAX_CONCURRENT_WORKFLOWS"), 1000) ??
+    byDefault(Math.max(1, Math.min(availableParallelism(), fitting)));
+
+  const network = findNetwork(flags, variable);
+  const certificateFiles = [
+    ...(flags.caFile ?? []).map((value) => ({ value, source: "--ca-file" })),
+    ...["NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE"].map(variable).filter((found) => found !== undefined),
+  ].map(path);
+  const npmRegistry = findNpmRegistry(environment, variable, directory, home);
+  const proxy = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"]
+    .map(variable)
+    .find((found) => found !== undefined);
+  const proxyUrl = proxy === undefined ? undefined : proxyAddress(proxy.value);
+  const noProxy = (variable("NO_PROXY") ?? variable("no_proxy"))?.value ?? "";
+
+  const mirrored = flagged("--mirror", flags.mirror) ?? variable("HEARTH_MIRROR");
+  const mirror = mirrored === undefined ? undefined : path(mirrored);
+
+  const settings: Setting[] = [
+    setting("data", "images and what setup installed", dataDir),
+    setting("state", "runs, events and logs", stateDir),
+    setting("run", "sockets and locks, until the next boot", runDir),
+    setting("provider", "what machines are made with", provider ?? byDefault("the best this host can use")),
+    setting("concurrency", "workflows at the same time", concurrency),
+    setting("machine cpus", "of each machine", machineCpus),
+    setting("machine memory", "of each machine", machineMemoryMib, "MiB"),
+    setting("network", "what machines reach outside", {
+      value: describeNetwork(network.value),
+      source: network.source,
+    }),
+    ...certificateFiles.map((file) => setting("certificates", "authorities that machines trust as well", file)),
+    ...(mirror === undefined ? [] : [setting("mirror", "repositories for checkouts", mirror)]),
+    setting("npm registry", "where npm in machines gets packages", redacted(npmRegistry)),
+    ...(proxy === undefined
+      ? []
+      : [
+          setting(
+            "proxy",
+            proxyUrl === undefined ? "not used: neither http nor https" : "this host's own way outside",
+            redacted(proxy),
+          ),
+        ]),
+  ];
+  return Object.freeze({
+    dataDir: dataDir.value,
+    stateDir: stateDir.value,
+    runDir: runDir.value,
+    provider: provider?.value,
+    concurrency: concurrency.value,
+    machineCpus: machineCpus.value,
+    machineMemoryMib: machineMemoryMib.value,
+    network: network.value,
+    certificateFiles: certificateFiles.map(({ value, source }) => ({ path: value, source })),
+    npmRegistry: npmRegistry.value,
+    mirrorDir: mirror?.value,
+    upstreamProxy: proxyUrl === undefined ? undefined : { url: proxyUrl, noProxy: listed(noProxy) },
+    settings,
+  });
+}
+
+/** One PEM bundle without repetitions; undefined for none. Throws BAD_CONFIG for a file that holds no certificate. */
+export async function readCertificateAuthorities({ certificateFiles }: Config): Promise<string | undefined> {
+  const certificates = new Set<string>();
+  for (const { path, source } of certificateFiles) {
+    const found = pemCertificates(await readFile(path, "utf8").catch(() => ""));
+    if (found.length === 0) {
+      throw new EngineError("BAD_CONFIG", `Cannot use ${path} from ${source}: no PEM certificate can be read there`, {
+        hint: `Correct or unset ${source.replace(/^\$/, "")}.`,
+      });
+    }
+    for (const certificate of found) certificates.add(certificate);
+  }
+  return certificates.size === 0 ? undefined : `${[...certificates].join("\n")}\n`;
+}
+
+function pemCertificates(text: string): readonly string[] {
+  return text.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
+}
+
+type Variable = (name: string) => Found<string> | undefined;
+
+function flagged(flag: string, value: string | undefined): Found<string> | undefined {
+  return value === undefined ? undefined : { value, source: flag };
+}
+
+function byDefault<T>(value: T): Found<T> {
+  return { value, source: "default" };
+}
+
+function setting(name: string, doc: string, { value, source }: Found<string | number>, unit?: string): Setting {
+  return { name, value: String(value), unit, doc, source };
+}
+
+function bad({ value, source }: Found<string>, expected: string): EngineError {
+  return new EngineError("BAD_CONFIG", `Cannot use ${source} ${JSON.stringify(value)}: expected ${expected}`);
+}
+
+function count(found: Found<string> | undefined, max: number): Found<number> | undefined {
+  if (found === undefined) return undefined;
+  const value = Number(found.value);
+  if (!/^\d+$/.test(found.value) || value < 1 || value > max) throw bad(found, `a number from 1 to ${max}`);
+  return { value, source: found.source };
+}
+
+function findProvider(found: Found<string> | undefined): Found<ProviderName> | undefined {
+  if (found === undefined) return undefined;
+  const names: readonly ProviderName[] = ["firecracker", "qemu", "gvisor", "host"];
+  const name = names.find((known) => known === found.value);
+  if (name === undefined) throw bad(found, names.join(", "));
+  return { value: name, source: found.source };
+}
+
+/** `--network` and `--allow-host` stand together before both variables. */
+function findNetwork(flags: Flags, variable: Variable): Found<NetworkPolicy> {
+  const fromFlags = flags.network !== undefined || (flags.allowHost ?? []).length > 0;
+  const policy = fromFlags ? flagged("--network", flags.network) : variable("HEARTH_NETWORK");
+  const hosts = fromFlags
+    ? (flags.allowHost ?? []).map((value) => ({ value, source: "--allow-host" }))
+    : listed(variable("HEARTH_ALLOW_HOSTS")?.value ?? "").map((value) => ({ value, source: "$HEARTH_ALLOW_HOSTS" }));
+  if (policy !== undefined && policy.value !== "open" && policy.value !== "closed") throw bad(policy, "open or closed");
+  for (const host of hosts) {
+    if (!/^(?:\*\.)?[a-z0-9-]+(?:\.[a-z0-9-]+)*(?::\d{1,5})?$/i.test(host.value))
+      throw bad(host, "host, host:port or *.domain");
+  }
+  if (policy?.value === "open") return { value: { kind: "open" }, source: policy.source };
+  const [first] = hosts;
+  if (first !== undefined) {
+    return { value: { kind: "allow", hosts: hosts.map(({ value }) => value) }, source: first.source };
+  }
+  return { value: { kind: "closed" }, source: policy?.source ?? "default" };
+}
+
+function describeNetwork(network: NetworkPolicy): string {
+  return network.kind === "allow" ? `only ${network.hosts.join(", ")}` : network.kind;
+}
+
+/** In npm's own order: environment, the repository's .npmrc, the user's. `npm config get` would cost 300 ms. */
+function findNpmRegistry(environment: Environment, variable: Variable, directory: string, home: string): Found<string> {
+  const userFile =
+    (variable("npm_config_userconfig") ?? variable("NPM_CONFIG_USERCONFIG"))?.value ?? join(home, ".npmrc");
+  const inFile = (path: string): Found<string> | undefined => {
+    const value = registryFromNpmrc(readIfThere(path) ?? "", environment);
+    return value === undefined ? undefined : { value, source: path };
+  };
+  const { value, source } = variable("npm_config_registry") ??
+    variable("NPM_CONFIG_REGISTRY") ??
+    inFile(join(repositoryAround(directory), ".npmrc")) ??
+    inFile(userFile) ?? { value: "https://registry.npmjs.org/", source: "default" };
+  return { value: value.endsWith("/") ? value : `${value}/`, source };
+}
+
+/** The nearest directory that holds `.git`, else `directory` itself. */
+function repositoryAround(directory: string): string {
+  for (let at = directory; ; at = dirname(at)) {
+    if (existsSync(join(at, ".git"))) return at;
+    if (at === dirname(at)) return directory;
+  }
+}
+
+/** Undefined for what we cannot use, such as SOCKS. As curl does, `proxy:3128` means http. */
+function proxyAddress(value: string): string | undefined {
+  const url = /^[a-z][a-z0-9+.-]*:\/\//i.test(value) ? value : `http://${value}`;
+  return /^https?:\/\//i.test(url) && URL.canParse(url) ? url : undefined;
+}
+
+function redacted({ value, source }: Found<string>): Found<string> {
+  return { value: value.replace(/\/\/[^/@]*@/, "//***@").replace(/^[^/@]*@/, "***@"), source };
+}
+
+function listed(text: string): string[] {
+  return text
+    .split(",")
+    .map((item) => item.trim())
+    .filter((item) => item !== "");
+}
+
+function readIfThere(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    // Not there, a directory, or not ours to read: the same as a file that says nothing.
+    return undefined;
+  }
+}

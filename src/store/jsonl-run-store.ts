@@ -1,0 +1,175 @@
+/**
+ * Runs as files under the state directory: `runs/<run id>/events.jsonl`, beside it `run.json` with what is known before the
+ * first event and which process writes it. Directories are 0700 and files 0600 whatever the umask, because logs are private
+ * to the person who ran them; a directory of ours that is a link or belongs to somebody else is refused.
+ */
+import { createHash } from "node:crypto";
+import { chmodSync, lstatSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { int, number, object, optional, safeParse, string } from "zod/mini";
+import { EngineError } from "../lib/engine-error.ts";
+import { readEnding, readEvents } from "./event-reader.ts";
+import { openEventWriter } from "./event-writer.ts";
+import { identifyProcess, isAlive } from "./process-identity.ts";
+import type { NewRun, RunState, RunStore, RunWriter, StoredRun } from "./run-store.ts";
+
+const RunFile = object({
+  run: string(),
+  runNumber: number(),
+  repository: string(),
+  workflow: string(),
+  event: string(),
+  startedAt: string(),
+  process: object({ pid: int(), bootId: optional(string()), startTicks: optional(string()) }),
+});
+
+export interface RunStoreOptions {
+  /** Made when it is not there. */
+  readonly stateDir: string;
+  readonly now: () => number;
+  /** Of `[0, 1)`. */
+  readonly random: () => number;
+}
+
+export function createJsonlRunStore({ stateDir, now, random }: RunStoreOptions): RunStore {
+  const runsDir = join(stateDir, "runs");
+  const numbersDir = join(stateDir, "run-numbers");
+
+  // Async only in its signature: a database behind the same port would not be able to do otherwise.
+  async function create(run: NewRun): Promise<RunWriter> {
+    makePrivateDir(stateDir, runsDir);
+    makePrivateDir(stateDir, numbersDir);
+    const startedAtMs = now();
+    const id = makeRunDir(runsDir, startedAtMs, random);
+    const runNumber = takeRunNumber(join(numbersDir, workflowKey(run)));
+    const startedAt = new Date(startedAtMs).toISOString();
+    const content = { run: id, runNumber, ...run, startedAt, process: identifyProcess(process.pid) };
+    writeFileSync(join(runsDir, id, "run.json"), `${JSON.stringify(content)}\n`, { flag: "wx", mode: 0o600 });
+    return openEventWriter({ run: id, runNumber, path: join(runsDir, id, "events.jsonl"), now });
+  }
+
+  async function list(): Promise<readonly StoredRun[]> {
+    const found = await Promise.all(runIds(runsDir).map((run) => readRun(runsDir, run)));
+    return found.filter((run) => run !== undefined);
+  }
+
+  async function find(prefix: string | undefined): Promise<StoredRun> {
+    const fitting = runIds(runsDir).filter((run) => prefix === undefined || run.startsWith(prefix));
+    const [first, second] = fitting;
+    if (first === undefined) {
+      const what = prefix === undefined ? "No run is kept" : `No run begins with ${prefix}`;
+      throw new EngineError("RUN_NOT_FOUND", `${what} in ${stateDir}`, { hint: "`hearth runs` lists the runs." });
+    }
+    if (prefix !== undefined && prefix !== first && second !== undefined) {
+      const some = fitting.slice(0, 5).join(", ");
+      throw new EngineError("RUN_NOT_FOUND", `${fitting.length} runs begin with ${prefix}: ${some}`, {
+        hint: "Give more of the id.",
+      });
+    }
+    const run = await readRun(runsDir, first);
+    if (run === undefined) throw new EngineError("STATE_UNREADABLE", `Cannot read ${join(runsDir, first, "run.json")}`);
+    return run;
+  }
+
+  return { create, list, find, read: (run) => readEvents(join(runsDir, run, "events.jsonl")) };
+}
+
+/** The parent's own mode is its owner's business (`--state /tmp`); what we make in it is closed. */
+function makePrivateDir(stateDir: string, path: string): void {
+  mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+  tryMakeDir(path);
+  const stat = lstatSync(path);
+  if (!stat.isDirectory() || (process.getuid !== undefined && stat.uid !== process.getuid())) {
+    throw new EngineError("STATE_UNWRITABLE", `Cannot keep runs in ${path}: it is not a directory of this user`, {
+      hint: "Remove it, or name another directory with --state.",
+    });
+  }
+  if ((stat.mode & 0o077) !== 0) chmodSync(path, 0o700);
+}
+
+/** False when something of that name is there. */
+function tryMakeDir(path: string): boolean {
+  try {
+    mkdirSync(path, { mode: 0o700 });
+    return true;
+  } catch (error) {
+    if (isCode(error, "EEXIST")) return false;
+    throw error;
+  }
+}
+
+/** Eight digits of milliseconds in base 36 (until the year 2059) sort by time; three more keep apart what starts together. */
+function makeRunDir(runsDir: string, startedAtMs: number, random: () => number): string {
+  for (;;) {
+    const suffix = Math.floor(random() * 36 ** 3)
+      .toString(36)
+      .padStart(3, "0");
+    const run = startedAtMs.toString(36).padStart(8, "0") + suffix;
+    if (tryMakeDir(join(runsDir, run))) return run;
+  }
+}
+
+/** A number is taken by creating its file: exactly one process can. The files stay, so that none is taken twice. */
+function takeRunNumber(dir: string): number {
+  tryMakeDir(dir);
+  for (let next = Math.max(0, ...readdirSync(dir).map(Number).filter(Number.isSafeInteger)) + 1; ; next += 1) {
+    try {
+      writeFileSync(join(dir, String(next)), "", { flag: "wx", mode: 0o600 });
+      return next;
+    } catch (error) {
+      if (!isCode(error, "EEXIST")) throw error;
+    }
+  }
+}
+
+function workflowKey({ repository, workflow }: NewRun): string {
+  return createHash("sha256").update(`${repository}\0${workflow}`).digest("hex").slice(0, 24);
+}
+
+/** Newest first; anything else that lies in the directory is not a run. */
+function runIds(runsDir: string): string[] {
+  try {
+    return readdirSync(runsDir)
+      .filter((name) => /^[a-z0-9]{11}$/.test(name))
+      .toSorted()
+      .toReversed();
+  } catch (error) {
+    if (isCode(error, "ENOENT")) return [];
+    throw error;
+  }
+}
+
+/** Undefined for a directory that a crash or somebody else left without a readable `run.json`. */
+async function readRun(runsDir: string, run: string): Promise<StoredRun | undefined> {
+  const parsed = safeParse(RunFile, readJson(join(runsDir, run, "run.json")));
+  if (!parsed.success || parsed.data.run !== run) return undefined;
+  const { process: writer, ...known } = parsed.data;
+  const ending = await readEndingIfAny(join(runsDir, run, "events.jsonl"));
+  const identity = { pid: writer.pid, bootId: writer.bootId, startTicks: writer.startTicks };
+  const state: RunState =
+    ending === undefined ? { status: isAlive(identity) ? "in_progress" : "lost" } : { status: "completed", ending };
+  return { ...known, state };
+}
+
+async function readEndingIfAny(path: string): ReturnType<typeof readEnding> {
+  try {
+    return await readEnding(path);
+  } catch (error) {
+    // Killed between making the directory and making the file.
+    if (isCode(error, "ENOENT")) return undefined;
+    throw error;
+  }
+}
+
+function readJson(path: string): unknown {
+  try {
+    return JSON.parse(readFileSync(path, "utf8"));
+  } catch (error) {
+    if (error instanceof SyntaxError || isCode(error, "ENOENT")) return undefined;
+    throw error;
+  }
+}
+
+function isCode(error: unknown, code: string): boolean {
+  return error instanceof Error && "code" in error && error.code === code;
+}
