@@ -1,32 +1,30 @@
 /**
- * Builds the release into dist/: `main.js` with one lazily loaded chunk for each command, and `agent.js`, the guest agent as one file.
- * `yaml` is bundled from its browser build, which needs no CommonJS wrapper and starts faster.
+ * Builds the release into dist/: `main.js` with lazily loaded chunks for the commands, and `guest/agent.js`, the guest agent in a
+ * directory of its own, because a machine is shown that directory. `yaml` is bundled from its browser build, which starts faster.
  */
 import { chmod, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { build } from "esbuild";
+import { bundleAgent } from "./bundle-agent.ts";
 
 const root = join(import.meta.dirname, "..");
-const shared = {
+
+await rm(join(root, "dist"), { recursive: true, force: true });
+await build({
+  entryPoints: { main: "src/main.ts" },
+  absWorkingDir: root,
+  outdir: "dist",
   bundle: true,
   platform: "node",
   format: "esm",
   target: "node24",
-  logLevel: "warning",
-  legalComments: "none",
-  absWorkingDir: root,
-} as const;
-
-await rm(join(root, "dist"), { recursive: true, force: true });
-await build({
-  ...shared,
-  entryPoints: { main: "src/main.ts" },
-  outdir: "dist",
   splitting: true,
   minify: true,
   keepNames: true,
-  alias: { yaml: "yaml/browser" },
-  banner: { js: "#!/usr/bin/env node" },
+  legalComments: "none",
+  logLevel: "warning",
+  alias: { yaml: join(root, "node_modules", "yaml", "browser", "index.js") },
+  external: ["esbuild"],
 });
-await build({ ...shared, entryPoints: { agent: "src/guest/main.ts" }, outdir: "dist", minifySyntax: true });
+await bundleAgent(join(root, "dist", "guest", "agent.js"));
 await chmod(join(root, "dist", "main.js"), 0o755);

@@ -13,15 +13,18 @@ import type { Plan } from "./plan/plan.ts";
 import { chooseProvider, requireProvider } from "./provider/choose-provider.ts";
 import type { Candidate } from "./provider/choose-provider.ts";
 import type { Provider } from "./provider/provider.ts";
+import type { OwnRepository } from "./service/repository-lookup.ts";
+import type { Services } from "./service/services.ts";
 import type { Snapshot } from "./git/working-tree.ts";
 import { createJsonlRunStore } from "./store/jsonl-run-store.ts";
 
-export function compose(config: Config): Hearth {
+/** `environment` is the process's own: steps on the host inherit it, programs are found by its PATH. */
+export function compose(config: Config, environment: NodeJS.ProcessEnv): Hearth {
   const { concurrency, settings, dataDir, stateDir, runDir } = config;
   const store = createJsonlRunStore({ stateDir, now: Date.now, random: Math.random });
   const snapshots = new Map<string, Snapshot>();
   const scratch = scratchDirectory(runDir);
-  const candidates = providerCandidates(config);
+  const candidates = providerCandidates(config, environment);
 
   return {
     concurrency,
@@ -29,8 +32,12 @@ export function compose(config: Config): Hearth {
     store,
     async select(request) {
       const { selectWorkflows } = await import("./select/select-workflows.ts");
-      const environment = { workingDirectory: process.cwd(), actor: userInfo().username, builtins: true, scratch };
-      const { snapshot, ...selection } = await selectWorkflows(request, environment);
+      const { snapshot, ...selection } = await selectWorkflows(request, {
+        workingDirectory: process.cwd(),
+        actor: userInfo().username,
+        builtins: true,
+        scratch,
+      });
       if (snapshot !== undefined) snapshots.set(selection.repository, snapshot);
       return selection;
     },
@@ -56,7 +63,9 @@ export function compose(config: Config): Hearth {
         const { listImages, removeImage } = await import("./image/image-store.ts");
         const image = (await listImages(dataDir)).find((one) => one.name === name || one.digest.startsWith(name));
         if (image === undefined) {
-          throw new EngineError("IMAGE_MISSING", `Cannot remove image ${name}: there is none`, { hint: "hearth image list" });
+          throw new EngineError("IMAGE_MISSING", `Cannot remove image ${name}: there is none`, {
+            hint: "hearth image list",
+          });
         }
         await removeImage(image);
         return image;
@@ -82,18 +91,14 @@ export function compose(config: Config): Hearth {
     config: Config,
     snapshot: Snapshot | undefined,
   ): Promise<RunHandle> {
-    const [{ runWorkflow }, { RUNNER_LADDER }, { createServices }, { createLookup }] = await Promise.all([
+    const [{ runWorkflow }, { RUNNER_LADDER }] = await Promise.all([
       import("./engine/run-workflow.ts"),
       import("./engine/exec-process.ts"),
-      import("./service/local-services.ts"),
-      import("./service/repository-lookup.ts"),
     ]);
+    const certificateAuthorities = await readCertificateAuthorities(config);
     const { path } = plan.workflow;
     const writer = await store.create({ repository: options.repository, workflow: path, event: plan.event.name });
-    const own = snapshot && { ...plan.event.repository, gitDir: snapshot.gitDir };
-    const lookup = createLookup(own, config.mirrorDir);
-    const services = createServices({ lookup, upstreamProxy: config.upstreamProxy });
-    const certificateAuthorities = await readCertificateAuthorities(config);
+    const services = lazyServices(snapshot && { ...plan.event.repository, gitDir: snapshot.gitDir }, config);
     const cancel = new AbortController();
     const kill = new AbortController();
     const outcome = runWorkflow(
@@ -128,6 +133,19 @@ export function compose(config: Config): Hearth {
   }
 }
 
+/** Node's HTTP costs 20 ms to load, and a run on the host without a checkout never needs it. */
+function lazyServices(own: OwnRepository | undefined, { mirrorDir, upstreamProxy }: Config): Services {
+  return {
+    async attach(request) {
+      const [{ createServices }, { createLookup }] = await Promise.all([
+        import("./service/local-services.ts"),
+        import("./service/repository-lookup.ts"),
+      ]);
+      return createServices({ lookup: createLookup(own, mirrorDir), upstreamProxy }).attach(request);
+    },
+  };
+}
+
 interface ComposedCandidate extends Candidate {
   readonly label: string;
   /** Chosen without being named: never one that isolates nothing. */
@@ -135,7 +153,7 @@ interface ComposedCandidate extends Candidate {
 }
 
 /** In order of preference (DESIGN §4). Loaded when asked for. */
-function providerCandidates({ dataDir, runDir }: Config): readonly ComposedCandidate[] {
+function providerCandidates({ dataDir, runDir }: Config, environment: NodeJS.ProcessEnv): readonly ComposedCandidate[] {
   const qemu = async (accelerator: "kvm" | "tcg"): Promise<Provider> => {
     const { createQemuProvider } = await import("./provider/qemu/provider.ts");
     return createQemuProvider({
@@ -158,7 +176,7 @@ function providerCandidates({ dataDir, runDir }: Config): readonly ComposedCandi
           runDir,
           agentBundle: await agentBundle(dataDir),
           imageName: undefined,
-          searchPath: process.env["PATH"] ?? "",
+          searchPath: environment["PATH"] ?? "",
           uid: process.getuid?.() ?? 0,
           cgroupMount: "/sys/fs/cgroup",
         });
@@ -170,8 +188,8 @@ function providerCandidates({ dataDir, runDir }: Config): readonly ComposedCandi
       label: "host",
       isolates: false,
       load: async () => {
-        const { createHostProvider } = await import("./provider/host/provider.ts");
-        return createHostProvider({ runDir });
+        const { hostProvider } = await import("./provider/host/provider.ts");
+        return hostProvider({ env: environment });
       },
     },
   ];

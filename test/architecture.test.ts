@@ -18,6 +18,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ["plan"],
   ["action"],
   ["provider/provider.ts"],
+  ["provider/choose-provider.ts"],
   ["store/run-event.ts"],
   ["store/run-store.ts", "service/services.ts"],
   ["joblog"],
@@ -36,7 +37,9 @@ const LAYERS: readonly (readonly string[])[] = [
   ],
   ["select"],
   ["commands"],
-  ["agent-bundle.ts", "npm-registry.ts", "config.ts", "compose.ts", "main.ts"],
+  ["agent-bundle.ts", "config.ts"],
+  ["compose.ts"],
+  ["main.ts"],
 ];
 
 /** What stands beside or below its importer in a way that a line of layers cannot say. */
@@ -128,12 +131,10 @@ function readImports(): Import[] {
     (file) => file.endsWith(".ts") && !file.endsWith(".test.ts") && !file.endsWith(".contract.ts"),
   );
   return files.flatMap((from) =>
-    [...readFileSync(join(ROOT, from), "utf8").matchAll(/(?:from|import)\s*\(?\s*"(\.{1,2}\/[^"]+)"/g)].map(
-      (match) => ({
-        from,
-        to: relative(ROOT, normalize(join(ROOT, dirname(from), match[1] ?? ""))),
-      }),
-    ),
+    [...readFileSync(join(ROOT, from), "utf8").matchAll(/(?:from|import)\s*\(?\s*"(\.{1,2}\/[^"]+)"/g)]
+      .map((match) => ({ from, to: relative(ROOT, normalize(join(ROOT, dirname(from), match[1] ?? ""))) }))
+      // What lies beside src/ stands in no layer: the manifest, and the bundler that a run from the sources loads.
+      .filter(({ to }) => !to.startsWith("..")),
   );
 }
 

@@ -19,7 +19,7 @@ export async function executeCheckout(
     ref: event.ref,
     workspace: layout.workspace,
     temp: layout.temp,
-    gitUrl: servicesUrl,
+    gitUrl: await servicesUrl(),
     serverUrl: "https://github.com",
     token: "",
   });

@@ -45,8 +45,8 @@ export interface JobMachine {
   readonly layout: Layout;
   /** Layer 1 of a step's environment. */
   readonly environment: Readonly<Record<string, string>>;
-  /** Where steps reach the services; no trailing slash. */
-  readonly servicesUrl: string;
+  /** Where steps reach the services; no trailing slash. Starts them where nothing has asked for them yet. */
+  readonly servicesUrl: () => Promise<string>;
   /** What the network policy refused since a step last looked, one line each; the step that drains it logs it. */
   readonly refusals: Set<string>;
 }

@@ -6,7 +6,7 @@ import { setTimeout } from "node:timers/promises";
 import { EngineError } from "../lib/engine-error.ts";
 import { connectAgent } from "../protocol/connect-agent.ts";
 import type { Provider } from "../provider/provider.ts";
-import type { NetworkPolicy, Services } from "../service/services.ts";
+import type { AttachedServices, NetworkPolicy, Services } from "../service/services.ts";
 import type { RunEventBody } from "../store/run-event.ts";
 import type { JobMachine } from "./job-run.ts";
 import { machineEnvironment } from "./machine-environment.ts";
@@ -60,6 +60,16 @@ export function createMachineSource(wishes: MachineWishes): MachineSource {
   };
 }
 
+function attachOnce(
+  attach: () => Promise<AttachedServices>,
+): AsyncDisposable & { readonly get: () => Promise<AttachedServices> } {
+  let attached: Promise<AttachedServices> | undefined;
+  return {
+    get: () => (attached ??= attach()),
+    [Symbol.asyncDispose]: async () => (await attached)?.[Symbol.asyncDispose](),
+  };
+}
+
 async function provisionMachine(wishes: MachineWishes, id: string): Promise<MachineLease> {
   const { provider, services, emit, now } = wishes;
   emit({ type: "machine_requested", machine: id });
@@ -75,20 +85,32 @@ async function provisionMachine(wishes: MachineWishes, id: string): Promise<Mach
     const agent = stack.use(connectAgent(machine.agent));
     const refusals = new Set<string>();
     const attached = stack.use(
-      await services.attach({
-        egress: machine.egress,
-        network: wishes.network,
-        onDecision: (decision) => {
-          if (!decision.allowed)
-            refusals.add(`hearth: refused ${decision.host}:${decision.port}: ${decision.reason ?? "not allowed"}`);
-        },
-      }),
+      attachOnce(() =>
+        services.attach({
+          egress: machine.egress,
+          network: wishes.network,
+          onDecision: ({ allowed, host, port, reason }) => {
+            if (!allowed) refusals.add(`hearth: refused ${host}:${port}: ${reason ?? "not allowed"}`);
+          },
+        }),
+      ),
     );
+    // A machine whose traffic comes through us may ask at any time; elsewhere the services start when a step wants them.
+    if (machine.egress !== undefined) await attached.get();
     const ready = await agent.ready();
     const { layout, isolation } = machine;
-    const servicesUrl = layout.servicesUrl ?? attached.url;
-    if (servicesUrl === undefined) throw new Error(`Provider ${provider.name} names no services address`);
-    emit({ type: "machine_ready", machine: id, isolation, bootId: ready.bootId, durationMs: now() - startedAt });
+    const servicesUrl = async (): Promise<string> => {
+      const url = layout.servicesUrl ?? (await attached.get()).url;
+      if (url === undefined) throw new Error(`Provider ${provider.name} names no services address`);
+      return url;
+    };
+    emit({
+      type: "machine_ready",
+      machine: id,
+      isolation,
+      bootId: ready.bootId,
+      durationMs: Math.round(now() - startedAt),
+    });
 
     const { npmRegistry } = wishes;
     const environment = machineEnvironment(ready.env, layout, {

@@ -157,7 +157,7 @@ async function reported(
   const key = job.instance.key;
   const startedAt = now();
   const completed = (fate: Fate): void =>
-    emit({ type: "step_completed", job: key, step: ref, phase, name, fate, durationMs: now() - startedAt });
+    emit({ type: "step_completed", job: key, step: ref, phase, name, fate, durationMs: Math.round(now() - startedAt) });
   emit({ type: "step_started", job: key, step: ref, phase, name });
   try {
     completed(fateOf(await work(), job));

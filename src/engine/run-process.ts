@@ -19,7 +19,6 @@ export interface ProcessRequest {
   readonly saysExitCode: boolean;
 }
 
-
 const READ_ORDER = ["env", "path", "output", "state", "stepSummary"] as const satisfies readonly (keyof StepFiles)[];
 
 export async function runProcess(run: StepRun, request: ProcessRequest): Promise<Execution> {

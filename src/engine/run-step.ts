@@ -70,7 +70,10 @@ export async function runBody(
     return { kind: "ran", ...fail(before, start.message), conclusion: "failure", outputs };
   }
   if (start.value === undefined)
-    return { kind: "skipped", reason: `its condition was false: ${body.condition.source || body.condition.expression}` };
+    return {
+      kind: "skipped",
+      reason: `its condition was false: ${body.condition.source || body.condition.expression}`,
+    };
 
   const env = { ...place.scope.env, ...start.value };
   const execution = await withinTimeout({ ...before, env }, body.execute);

@@ -70,7 +70,7 @@ export async function runWorkflow(
       ? { code: "FATES_DO_NOT_ADD_UP", message: faults.join("; ") }
       : jobs.error && { code: jobs.error.code, message: jobs.error.message };
   const conclusion = error === undefined ? concludeRun(jobs.ends, counts, run.cancelRequested()) : "failure";
-  const durationMs = now() - startedAt;
+  const durationMs = Math.round(now() - startedAt);
   emit({ type: "run_completed", conclusion, error, counts, durationMs });
   return { conclusion, error, counts, durationMs };
 }
@@ -117,7 +117,7 @@ async function runInstance(
   const startedAt = dependencies.now();
   const ended = (end: InstanceEnd): InstanceEnd => {
     const { conclusion, reason, outputs } = end;
-    const durationMs = dependencies.now() - startedAt;
+    const durationMs = Math.round(dependencies.now() - startedAt);
     emit({ type: "job_completed", job: instance.key, conclusion, reason, outputs, durationMs });
     return end;
   };

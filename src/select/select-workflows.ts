@@ -61,7 +61,9 @@ export async function selectWorkflows(
     Promise.all(found.files.map((file) => readFileAsWorkflow(found.project, file))),
   ]);
   const chooseWay = createWayChooser((path) => lookUpAction(repository.root, path), { builtins: environment.builtins });
-  const changed = await changedFiles(repository);
+  const changed = read.some(({ result }) => filtersPaths(result, request.event))
+    ? await changedFiles(repository)
+    : undefined;
   const planAll = (sha: string | undefined): Pick<Selection, "event" | "results"> => {
     const event = makeEvent(
       { ...repository, headSha: sha },
@@ -83,6 +85,16 @@ export async function selectWorkflows(
   // The commit that stands for uncommitted changes is what steps must see as GITHUB_SHA.
   const final = snapshot === undefined || snapshot.sha === repository.headSha ? planned : planAll(snapshot.sha);
   return { repository: repository.root, ...final, snapshot };
+}
+
+/** Finding out what changed costs two git processes, and few workflows ask. */
+function filtersPaths(result: ReadResult, event: string): boolean {
+  return (
+    result.kind === "read" &&
+    result.workflow.triggers.some(
+      (trigger) => trigger.event === event && (trigger.paths !== undefined || trigger.pathsIgnore !== undefined),
+    )
+  );
 }
 
 interface NamedRead {

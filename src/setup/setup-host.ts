@@ -1,0 +1,96 @@
+/**
+ * Makes this host ready: packages, guest image, and what each provider needs. Every part is safe to do again and then takes
+ * milliseconds. What cannot be had is named with its fix and does not keep the rest from being done.
+ */
+import { access, constants } from "node:fs/promises";
+import { EngineError } from "../lib/engine-error.ts";
+import { buildImage, imageBuildPackages } from "../image/build-image.ts";
+import { defaultDefinition, readDefinition } from "../image/definition.ts";
+import type { Image } from "../image/image-store.ts";
+import { prepareKernel } from "../image/kernel.ts";
+import { prepareDisks } from "../image/squashfs.ts";
+import { probeKvm } from "../provider/qemu/kvm-probe.ts";
+import { qemuPackages, readQemuVersion } from "../provider/qemu/probe.ts";
+import { ensurePackages } from "./apt.ts";
+import { setupGvisor } from "./gvisor.ts";
+
+export interface SetupOptions {
+  readonly dataDir: string;
+  readonly progress: (line: string) => void;
+  readonly signal: AbortSignal;
+}
+
+/** `best`: what this host runs machines with when none is named. `all`: everything it can. */
+export type SetupWish = "best" | "all" | "qemu";
+
+/** Throws SETUP_FAILED or IMAGE_BUILD_FAILED, the first of them, when what was wished for is not there at the end. */
+export async function setupHost(wish: SetupWish, options: SetupOptions): Promise<void> {
+  switch (wish) {
+    case "qemu":
+      return setupQemu(options);
+    case "all":
+      return inTurn([() => setupGvisorAndImage(options), () => setupQemu(options)], options);
+    case "best":
+      if (await kvmWorks(options)) return setupQemu(options);
+      options.progress("no working KVM here: gVisor");
+      return setupGvisorAndImage(options).catch(async (error: unknown) => {
+        if (!(error instanceof EngineError) || error.code !== "SETUP_FAILED") throw error;
+        options.progress(`${error.message}${error.hint === undefined ? "" : ` (${error.hint})`}`);
+        options.progress("no gVisor here: QEMU with emulation, which is slow and no security boundary");
+        await setupQemu(options);
+      });
+  }
+}
+
+/** From a definition file, else the default one; with QEMU on this host also its kernel and disks. */
+export async function setupImage(definitionFile: string | undefined, options: SetupOptions): Promise<Image> {
+  await ensurePackages(imageBuildPackages, options);
+  const definition = definitionFile === undefined ? defaultDefinition : await readDefinition(definitionFile);
+  const image = await buildImage(definition, options);
+  if ((await readQemuVersion()) !== undefined) {
+    await prepareKernel(options);
+    await prepareDisks(image, options);
+  }
+  return image;
+}
+
+async function setupGvisorAndImage(options: SetupOptions): Promise<void> {
+  await setupGvisor({ ...options, binary: undefined });
+  await setupImage(undefined, options);
+}
+
+async function setupQemu(options: SetupOptions): Promise<void> {
+  await ensurePackages(qemuPackages, options);
+  await setupImage(undefined, options);
+}
+
+/** Only a guest that boots is proof; where there is not even the device, nothing is installed to find out. */
+async function kvmWorks(options: SetupOptions): Promise<boolean> {
+  try {
+    await access("/dev/kvm", constants.R_OK | constants.W_OK);
+  } catch {
+    return false;
+  }
+  options.progress("/dev/kvm is there: trying whether a guest boots under it");
+  await ensurePackages(qemuPackages, options);
+  const qemuVersion = await readQemuVersion();
+  if (qemuVersion === undefined) return false;
+  const answer = await probeKvm({ dataDir: options.dataDir, kernel: await prepareKernel(options), qemuVersion });
+  if (!answer.works) options.progress(`KVM does not work: ${answer.reason}`);
+  return answer.works;
+}
+
+async function inTurn(parts: readonly (() => Promise<void>)[], { progress }: SetupOptions): Promise<void> {
+  const failures: EngineError[] = [];
+  for (const part of parts) {
+    try {
+      await part();
+    } catch (error) {
+      if (!(error instanceof EngineError)) throw error;
+      failures.push(error);
+      progress(`failed: ${error.message}${error.hint === undefined ? "" : ` (${error.hint})`}`);
+    }
+  }
+  const [first] = failures;
+  if (first !== undefined) throw first;
+}

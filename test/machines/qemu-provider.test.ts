@@ -1,0 +1,142 @@
+/**
+ * The provider contract on real QEMU, emulated wherever it runs so that every host tests the same, and what only a real virtual
+ * machine can show: what the guest cannot reach or change, how its loss is told, and that nothing is left on the host whatever
+ * is killed (SECURITY-RELIABILITY A28, A31, F05, F06).
+ */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { connectAgent } from "../../src/protocol/connect-agent.ts";
+import { providerContract } from "../../src/provider/provider.contract.ts";
+import type { Machine } from "../../src/provider/provider.ts";
+import { createQemuProvider } from "../../src/provider/qemu/provider.ts";
+import { machineSpec, shell } from "./gvisor-fixture.ts";
+import type { QemuFixture } from "./qemu-fixture.ts";
+import { qemuFixture, qemuLeftovers, qemuProcesses } from "./qemu-fixture.ts";
+
+let fixture: QemuFixture;
+const { signal } = new AbortController();
+const CONTRACT = `contract-${process.pid}-`;
+const OWN = `test-${process.pid}-`;
+
+beforeAll(async () => {
+  fixture = await qemuFixture();
+});
+afterAll(async () => fixture[Symbol.asyncDispose]());
+
+providerContract("qemu, emulated", {
+  create: async () => createQemuProvider(fixture.options),
+  leftovers: () => qemuLeftovers(fixture.options.dataDir, CONTRACT),
+  kill: async (machine) => {
+    for (const pid of await qemuProcesses(machine.id)) process.kill(pid, "SIGKILL");
+  },
+});
+
+describe("a QEMU machine", () => {
+  describe("once started", () => {
+    const pem = "-----BEGIN CERTIFICATE-----\nhearth-test-authority\n-----END CERTIFICATE-----";
+    let machine: Machine;
+    let root: (script: string) => ReturnType<typeof shell>;
+    let runner: (script: string) => ReturnType<typeof shell>;
+    beforeAll(async () => {
+      const spec = { ...machineSpec(`${OWN}1`), certificateAuthorities: pem };
+      machine = await createQemuProvider(fixture.options).provision(spec, signal);
+      const agent = connectAgent(machine.agent);
+      root = (script) => shell(agent, script, "root");
+      runner = (script) => shell(agent, script);
+    });
+    afterAll(async () => {
+      await machine[Symbol.asyncDispose]();
+    });
+
+    it("is a Linux with a user, sudo, the image's name and GitHub's layout, and says what it is", async () => {
+      expect(machine.isolation).toBe("microVM (QEMU, emulated: not a security boundary)");
+      expect(machine.layout.workspace).toBe("/home/runner/work/hello/hello");
+      const script = `id --user --name; sudo id --user; hostname; getent hosts $(hostname) >/dev/null
+        ls /opt/externals/node24/bin/node; touch ${machine.layout.toolCache}/mine ${machine.layout.work}/mine /tmp/mine
+        nproc; [ $(awk '/MemTotal/ { print $2 }' /proc/meminfo) -gt 1900000 ]; [ $(df --output=avail --block-size=G / | tail -1 | tr -d G) -ge 18 ]`;
+      const { code, output } = await runner(script);
+      expect(output.split("\n")).toEqual(["runner", "0", "hearth", "/opt/externals/node24/bin/node", "2"]);
+      expect(code).toBe(0);
+    });
+
+    it("has the right time, and numbers nobody can guess", async () => {
+      const { output } = await root("date +%s; cat /sys/class/misc/hw_random/rng_current");
+      const [seconds, source] = output.split("\n");
+      expect(Math.abs(Number(seconds) - Date.now() / 1000)).toBeLessThan(60);
+      expect(source).toMatch(/^virtio_rng/);
+    });
+
+    it("has no way out but its ports", async () => {
+      const script = `ls /sys/class/net
+        for address in 1.1.1.1/53 169.254.169.254/80 10.0.2.2/80; do
+          (exec 3<>/dev/tcp/$address) 2>/dev/null && echo "reached $address"
+        done
+        cat /sys/class/virtio-ports/*/name; ls /dev/kvm /var/run/docker.sock 2>/dev/null || true`;
+      expect(await root(script)).toEqual({ code: 0, output: "lo\nagent\negress" });
+    });
+
+    it("cannot write to the disks it shares with others, even as root", async () => {
+      const script = `for disk in /sys/block/vd*; do
+          serial=$(cat $disk/serial)
+          [ $serial = scratch ] || { blockdev --setrw /dev/\${disk##*/}; echo x | dd of=/dev/\${disk##*/} conv=fsync 2>/dev/null || echo "$serial kept"; }
+        done`;
+      const { output } = await root(script);
+      expect(output.split("\n").toSorted()).toEqual(["externals kept", "root kept"]);
+    });
+
+    it("trusts the certificate authorities it was given, beside its own", async () => {
+      const file = "/etc/ssl/certs/ca-certificates.crt";
+      const { output } = await runner(`grep --count 'BEGIN CERT' ${file}; tail -2 ${file} | head -1`);
+      const [count, last] = output.split("\n");
+      expect(Number(count)).toBeGreaterThan(50);
+      expect(last).toBe("hearth-test-authority");
+    });
+
+    it("is lost, with the kernel's own words, when its kernel panics", async () => {
+      const panicking = root("echo c > /proc/sysrq-trigger").catch((error: unknown) => error);
+      const { reason, console } = await machine.lost;
+      expect(reason).toBe("the guest's kernel panicked (sysrq triggered crash)");
+      expect(console).toContain("Kernel panic - not syncing");
+      expect(console.length).toBeLessThanOrEqual(4096);
+      expect(await panicking).toMatchObject({ code: "MACHINE_LOST" });
+    });
+  });
+
+  it("does not start when its agent ends at once, and says what the console said", async () => {
+    const agentBundle = join(fixture.options.dataDir, "broken-agent.js");
+    await writeFile(agentBundle, 'console.error("cannot go on"); process.exit(3);');
+    const provider = createQemuProvider({ ...fixture.options, agentBundle });
+    await expect(provider.provision(machineSpec(`${OWN}broken`), signal)).rejects.toMatchObject({
+      code: "MACHINE_START_FAILED",
+      message: expect.stringMatching(/kernel panicked.*cannot go on/s),
+    });
+  });
+
+  it("needs an image, and says which command makes it", async () => {
+    const provider = createQemuProvider({ ...fixture.options, dataDir: join(fixture.options.dataDir, "empty") });
+    expect(await provider.probe()).toMatchObject({ ok: false, fix: "hearth setup qemu" });
+    await expect(provider.provision(machineSpec(`${OWN}imageless`), signal)).rejects.toMatchObject({
+      code: "IMAGE_MISSING",
+      hint: "hearth image build",
+    });
+  });
+
+  it("dies with the process that made it, even when that one is killed", async () => {
+    const { dataDir, agentBundle } = fixture.options;
+    const script = join(import.meta.dirname, "hold-qemu-machine.ts");
+    const holder = spawn(process.execPath, [script, dataDir, agentBundle, `${OWN}orphan`], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    await once(holder.stdout, "data");
+    expect(await qemuProcesses(`${OWN}orphan`)).toHaveLength(1);
+    holder.kill("SIGKILL");
+    await expect.poll(() => qemuProcesses(`${OWN}orphan`), { timeout: 10_000 }).toEqual([]);
+  });
+
+  it("leaves nothing, after all of this", async () => {
+    expect(await qemuLeftovers(fixture.options.dataDir, OWN)).toEqual([]);
+  });
+});
