@@ -13,13 +13,17 @@ export async function executeCheckout(
   const { job, scope } = run;
   const { layout, servicesUrl } = job.machine;
   const { event } = job.plan;
+  const gitUrl = await servicesUrl();
+  // On the host it ends in a token that keeps other users of the computer out, and git prints the addresses it fetches from.
+  const token = new URL(gitUrl).pathname.slice(1);
+  if (token !== "") job.masker.add(token);
   const plan = planCheckout(inputs, {
     repository: `${event.repository.owner}/${event.repository.name}`,
     sha: event.sha,
     ref: event.ref,
     workspace: layout.workspace,
     temp: layout.temp,
-    gitUrl: await servicesUrl(),
+    gitUrl,
     serverUrl: "https://github.com",
     token: "",
   });

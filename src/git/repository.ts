@@ -1,0 +1,189 @@
+/**
+ * Facts of the repository a run is started from, by the git command. Read only; the user's repository may be in any state:
+ * no commit yet, a detached HEAD, a merge in progress, a linked worktree, or no git at all.
+ * It is on the path of every `hearth run`: four git processes at once, then one.
+ */
+import { existsSync } from "node:fs";
+import { realpath } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { EngineError } from "../lib/engine-error.ts";
+import { git, parseConfig, splitNul, withoutFilters } from "./git.ts";
+import { localName, parseRemoteUrl } from "./remote-url.ts";
+
+export interface Repository {
+  /** Top of the working tree, without symbolic links; the directory itself where there is no git. */
+  readonly root: string;
+  readonly isGit: boolean;
+  /** Undefined before the first commit. */
+  readonly headSha: string | undefined;
+  /**
+   * What a run of this working tree has as its ref: the branch that is checked out; else, HEAD being detached, the first
+   * tag that points to it, else the default branch. Fully formed.
+   */
+  readonly ref: string;
+  /** Of `origin`, where it is known; else `main` or `master`, whichever there is; else the branch that is checked out. */
+  readonly defaultBranch: string;
+  /** From the address of `origin`; else `local` and the directory's name. */
+  readonly owner: string;
+  readonly name: string;
+  readonly remoteUrl: string | undefined;
+  readonly headCommitMessage: string;
+  /** Paths that differ from HEAD or are not in it, ignored ones aside. Empty where there is no git. */
+  readonly uncommittedFiles: readonly string[];
+  /** The working tree is HEAD's. */
+  readonly clean: boolean;
+}
+
+/** Throws `EngineError` GIT_FAILED when there is a `.git` that git does not accept (broken, or owned by somebody else). */
+export async function describeRepository(directory: string): Promise<Repository> {
+  const start = await realpath(directory);
+  const root = findRoot(start);
+  if (root === undefined) return withoutGit(start);
+
+  const [toplevel, config, refs, headObject] = await Promise.all([
+    git(["rev-parse", "--show-toplevel"], { cwd: root }),
+    git(["config", "-z", "--get-regexp", String.raw`^(remote\.origin\.url|filter\..*)$`], { cwd: root, answers: [1] }),
+    git(["for-each-ref", "--format=%(refname) %(symref)", "--", ...DEFAULT_BRANCH_REFS], { cwd: root }),
+    git(["cat-file", "--batch"], { cwd: root, input: "HEAD\n" }),
+  ]);
+  // `core.worktree` of a repository somebody else made could otherwise have us read, and serve, all of a home directory.
+  if (toplevel.toString().replace(/\n$/, "") !== root) {
+    throw new EngineError("GIT_FAILED", `Cannot use the repository at ${root}: its working tree is elsewhere`, {
+      hint: "A `core.worktree` that leads away from the directory of `.git` is not supported.",
+    });
+  }
+
+  const settings = parseConfig(config);
+  const filters = new Set(
+    settings.flatMap(([key]) => /^filter\.(?<name>.+)\.[^.]+$/s.exec(key)?.groups?.["name"] ?? []),
+  );
+  const status = parseStatus(await readStatus(root, filters));
+  const { headSha, branch } = status;
+  const remoteUrl = settings.find(([key]) => key === "remote.origin.url")?.[1];
+  const defaultBranch = chooseDefaultBranch(refs.toString(), branch);
+  return {
+    root,
+    isGit: true,
+    headSha,
+    ref: branch === undefined ? await refOfDetachedHead(root, defaultBranch) : `refs/heads/${branch}`,
+    defaultBranch,
+    ...((remoteUrl === undefined ? undefined : parseRemoteUrl(remoteUrl)) ?? localName(basename(root))),
+    remoteUrl,
+    headCommitMessage: messageOf(headObject.toString()),
+    uncommittedFiles: status.paths,
+    clean: status.paths.length === 0 && headSha !== undefined,
+  };
+}
+
+/**
+ * What a push of this working tree would change: HEAD against its first parent, two-dot as for GitHub's push event, and
+ * what is not committed. Undefined when it cannot be known: no git, or a shallow clone that ends at HEAD.
+ */
+export async function changedFiles(repository: Repository): Promise<readonly string[] | undefined> {
+  const { root, headSha, uncommittedFiles } = repository;
+  if (!repository.isGit) return undefined;
+  if (headSha === undefined) return uncommittedFiles;
+  const parent = /^parent (?<sha>\w+)$/m.exec((await git(["cat-file", "commit", headSha], { cwd: root })).toString())
+    ?.groups?.["sha"];
+  // In a shallow clone the parent has a name and no content.
+  if (parent !== undefined && !(await hasObject(root, parent))) return undefined;
+  const range = parent === undefined ? ["--root", headSha] : [parent, headSha];
+  const names = await git(["diff-tree", "-z", "-r", "--no-commit-id", "--no-renames", "--name-only", ...range], {
+    cwd: root,
+  });
+  return [...new Set([...splitNul(names), ...uncommittedFiles])];
+}
+
+/** A directory taken by itself, whatever repository it may be in: as one that has no git. */
+export async function describeDirectory(directory: string): Promise<Repository> {
+  return withoutGit(await realpath(directory));
+}
+
+/** The nearest directory upward that has a `.git`. Looked for here, since git reports "none" and "broken" the same way. */
+function findRoot(directory: string): string | undefined {
+  for (let at = directory; ; at = dirname(at)) {
+    if (existsSync(join(at, ".git"))) return at;
+    if (dirname(at) === at) return undefined;
+  }
+}
+
+function withoutGit(root: string): Repository {
+  return {
+    root,
+    isGit: false,
+    headSha: undefined,
+    ref: "refs/heads/main",
+    defaultBranch: "main",
+    ...localName(basename(root)),
+    remoteUrl: undefined,
+    headCommitMessage: "",
+    uncommittedFiles: [],
+    clean: false,
+  };
+}
+
+const DEFAULT_BRANCH_REFS = ["refs/remotes/origin/HEAD", "refs/heads/main", "refs/heads/master"];
+
+/** Submodules count by the commit they are at: looking for changes inside them would run git under their configuration. */
+async function readStatus(root: string, filters: Iterable<string>): Promise<Buffer> {
+  const format = ["--porcelain=v2", "-z", "--branch", "--no-ahead-behind", "--no-renames"];
+  const extent = ["--untracked-files=all", "--ignore-submodules=dirty"];
+  return await git([...withoutFilters(filters), "status", ...format, ...extent], { cwd: root });
+}
+
+interface Status {
+  readonly headSha: string | undefined;
+  /** Undefined when HEAD is detached. */
+  readonly branch: string | undefined;
+  readonly paths: readonly string[];
+}
+
+/** Source: git-status(1), "Porcelain Format Version 2". */
+function parseStatus(output: Buffer): Status {
+  let headSha: string | undefined;
+  let branch: string | undefined;
+  const paths: string[] = [];
+  for (const entry of splitNul(output)) {
+    if (entry.startsWith("# branch.oid ")) headSha = withoutWords(entry, 2);
+    else if (entry.startsWith("# branch.head ")) branch = withoutWords(entry, 2);
+    else if (entry.startsWith("1 ")) paths.push(withoutWords(entry, 8));
+    else if (entry.startsWith("u ")) paths.push(withoutWords(entry, 10));
+    else if (entry.startsWith("? ")) paths.push(withoutWords(entry, 1));
+  }
+  return {
+    headSha: headSha === "(initial)" ? undefined : headSha,
+    branch: branch === "(detached)" ? undefined : branch,
+    paths,
+  };
+}
+
+/** A path may hold spaces, so the words before it are counted off rather than split. */
+function withoutWords(text: string, count: number): string {
+  let at = 0;
+  for (let word = 0; word < count; word++) at = text.indexOf(" ", at) + 1;
+  return text.slice(at);
+}
+
+function chooseDefaultBranch(refs: string, current: string | undefined): string {
+  const origin = /^refs\/remotes\/origin\/HEAD refs\/remotes\/origin\/(?<branch>.+)$/m.exec(refs)?.groups?.["branch"];
+  const usual = ["main", "master"].find((name) => new RegExp(`^refs/heads/${name} `, "m").test(refs));
+  return origin ?? usual ?? current ?? "main";
+}
+
+async function refOfDetachedHead(root: string, defaultBranch: string): Promise<string> {
+  const tags = await git(["for-each-ref", "--points-at=HEAD", "--format=%(refname)", "--count=1", "--", "refs/tags"], {
+    cwd: root,
+  });
+  return tags.toString().trim() || `refs/heads/${defaultBranch}`;
+}
+
+/** From what `cat-file --batch` printed: its own line, the commit's headers, an empty line, the message. */
+function messageOf(batch: string): string {
+  const start = batch.indexOf("\n\n");
+  return start === -1 ? "" : batch.slice(start + 2).trimEnd();
+}
+
+async function hasObject(root: string, sha: string): Promise<boolean> {
+  const answer = await git(["cat-file", "--batch-check"], { cwd: root, input: `${sha}\n` });
+  return !answer.toString().trimEnd().endsWith(" missing");
+}
