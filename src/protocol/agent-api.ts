@@ -9,7 +9,7 @@
  *   /files/read       ReadFileRequest -> bytes; 404 when there is no such file, 413 when it is larger than asked for
  *   /files/write      WriteFileRequest -> {}
  *   /files/unpack     query `path`: body is a tar stream -> {}
- *   /files/pack       PackRequest -> a tar stream
+ *   /files/pack       PackRequest -> a tar stream, trailer `x-end`: StreamEnd as JSON
  *   /hash-files       HashFilesRequest -> HashFilesAnswer
  *   /reset            ResetRequest -> {}
  */
@@ -31,8 +31,7 @@ import {
 } from "zod/mini";
 import type { infer as Infer } from "zod/mini";
 
-export const MAX_FRAME_BYTES = 1 << 20;
-export const MAX_REQUEST_BYTES = 8 << 20;
+export { MAX_FRAME_BYTES, MAX_REQUEST_BYTES } from "./limits.ts";
 
 const name = string().check(minLength(1), maxLength(256));
 
@@ -95,6 +94,10 @@ export type WriteFileRequest = Infer<typeof WriteFileRequest>;
 
 export const PackRequest = object({ path: string() });
 export type PackRequest = Infer<typeof PackRequest>;
+
+/** Ends an answer whose status was sent before its end was known. */
+export const StreamEnd = object({ failure: optional(string().check(maxLength(4096))) });
+export type StreamEnd = Infer<typeof StreamEnd>;
 
 /** `@actions/glob`'s semantics, relative to `workspace` (ACTIONS-CONTRACT §1.5). */
 export const HashFilesRequest = object({

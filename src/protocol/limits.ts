@@ -1,0 +1,6 @@
+/** Sizes that both ends of the agent protocol keep, apart from the schemas so that counting bytes does not load them. */
+
+/** Payload of one output frame. */
+export const MAX_FRAME_BYTES = 1 << 20;
+/** JSON body of a request. */
+export const MAX_REQUEST_BYTES = 8 << 20;

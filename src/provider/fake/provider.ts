@@ -1,0 +1,147 @@
+/**
+ * Machines that exist in memory only, for tests of everything above providers: they speak the real protocol over a pair of
+ * streams, answer commands from a script, break in the ways they are told to, and count what was provisioned and what still lives.
+ */
+import { randomUUID } from "node:crypto";
+import type { Duplex } from "node:stream";
+import { setTimeout as delay } from "node:timers/promises";
+import { EngineError } from "../../lib/engine-error.ts";
+import type { ExecRequest } from "../../protocol/agent-api.ts";
+import { duplexPair } from "../../protocol/duplex-pair.ts";
+import { serveRoutes } from "../../protocol/serve-routes.ts";
+import type { Capabilities, Layout, Machine, MachineLoss, MachineSpec, Provider } from "../provider.ts";
+import { fakeAgent } from "./fake-agent.ts";
+import type { FakeExec, FakeFiles } from "./fake-agent.ts";
+
+export interface FakeKnobs {
+  /** Answers a command; undefined means success without output. May read and write the machine's files. */
+  readonly script?: (request: ExecRequest, machine: FakeMachine) => FakeExec | undefined;
+  /** Provisioning fails with MACHINE_START_FAILED and this reason. */
+  readonly failProvision?: string;
+  /** The machine dies during its nth command, counted from 1. */
+  readonly dieDuringExec?: number;
+  /** The nth command gives no sign any more, and neither does the agent to a heartbeat. */
+  readonly hangOnExec?: number;
+  readonly bootDelayMs?: number;
+  readonly capabilities?: Partial<Capabilities>;
+}
+
+/** What a test may look at, also after the machine is gone. */
+export interface FakeMachine {
+  readonly id: string;
+  readonly bootId: string;
+  /** By absolute path. */
+  readonly files: FakeFiles;
+  /** In the order they came. */
+  readonly execs: readonly ExecRequest[];
+}
+
+export interface FakeProvider extends Provider {
+  /** Every machine ever provisioned, in order. */
+  readonly provisioned: readonly FakeMachine[];
+  /** Ids of machines not yet disposed of. */
+  readonly live: ReadonlySet<string>;
+  /** Ends a machine from outside, as a crash would. */
+  kill(id: string): void;
+}
+
+const ISOLATION = "none (fake)";
+const CAPABILITIES: Capabilities = { isolation: "none", checkpoint: false, containers: false, egress: false };
+
+export function fakeProvider(knobs: FakeKnobs = {}): FakeProvider {
+  const capabilities = { ...CAPABILITIES, ...knobs.capabilities };
+  const provisioned: FakeMachine[] = [];
+  const live = new Map<string, (loss: MachineLoss) => void>();
+  return {
+    name: "fake",
+    capabilities,
+    provisioned,
+    get live() {
+      return new Set(live.keys());
+    },
+    kill: (id) => live.get(id)?.({ reason: "killed from outside", console: "" }),
+    probe: async () => ({ ok: true, isolation: ISOLATION, detail: "machines in memory" }),
+    provision: async (spec, signal) => {
+      await boot(knobs, spec, signal);
+      const machine = { id: spec.id, bootId: randomUUID(), files: new Map(), execs: [] };
+      provisioned.push(machine);
+      return startMachine(machine, spec, capabilities, knobs, live);
+    },
+  };
+}
+
+async function boot(knobs: FakeKnobs, spec: MachineSpec, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
+  if (knobs.bootDelayMs !== undefined) {
+    // The timer's own error hides the reason.
+    await delay(knobs.bootDelayMs, undefined, { signal }).catch(() => signal.throwIfAborted());
+  }
+  if (knobs.failProvision !== undefined) {
+    throw new EngineError("MACHINE_START_FAILED", `Cannot start machine ${spec.id}: ${knobs.failProvision}`);
+  }
+}
+
+function startMachine(
+  machine: FakeMachine & { execs: ExecRequest[] },
+  spec: MachineSpec,
+  capabilities: Capabilities,
+  knobs: FakeKnobs,
+  live: Map<string, (loss: MachineLoss) => void>,
+): Machine {
+  const [agent, guest] = duplexPair();
+  const { promise: lost, resolve: lose } = Promise.withResolvers<MachineLoss>();
+  const die = (loss: MachineLoss): void => {
+    if (!live.has(spec.id)) return;
+    agent.destroy();
+    lose(loss);
+  };
+  live.set(spec.id, die);
+  const layout = layoutFor(spec);
+  const handlers = fakeAgent({
+    bootId: machine.bootId,
+    home: layout.home,
+    files: machine.files,
+    answer: (request) => {
+      const number = machine.execs.push(request);
+      if (number === knobs.dieDuringExec) die({ reason: `died during command ${number}`, console: "" });
+      if (number === knobs.hangOnExec) freeze(guest);
+      return knobs.script?.(request, machine);
+    },
+  });
+  const served = serveRoutes(guest, handlers);
+  const dispose = async (): Promise<void> => {
+    live.delete(spec.id);
+    agent.destroy();
+    await served;
+  };
+  return {
+    id: spec.id,
+    isolation: ISOLATION,
+    capabilities,
+    layout,
+    agent,
+    egress: undefined,
+    lost,
+    [Symbol.asyncDispose]: dispose,
+  };
+}
+
+/** The guest reads and says nothing any more, and nothing tells that it is so: what a stopped machine looks like from outside. */
+function freeze(guest: Duplex): void {
+  Object.assign(guest, { _write: () => undefined });
+}
+
+function layoutFor({ repository }: MachineSpec): Layout {
+  const work = "/home/runner/work";
+  return {
+    work,
+    workspace: `${work}/${repository.name}/${repository.name}`,
+    temp: `${work}/_temp`,
+    actions: `${work}/_actions`,
+    toolCache: "/opt/hostedtoolcache",
+    home: "/home/runner",
+    externals: "/opt/externals",
+    servicesUrl: undefined,
+    proxyUrl: undefined,
+  };
+}

@@ -1,0 +1,111 @@
+/**
+ * Machines that are none: a directory on this host and the agent in this very process, for workflows that a person trusts as
+ * much as their own shell. Nothing is isolated from anything; steps are this process's user, with its home and network.
+ * Layout below one temporary directory, so that disposal can remove all of it but what steps wrote elsewhere.
+ */
+import { randomUUID } from "node:crypto";
+import { mkdir, mkdtemp, realpath, symlink } from "node:fs/promises";
+import { homedir, tmpdir, userInfo } from "node:os";
+import { join } from "node:path";
+import { hostEnvironment } from "../../guest/account.ts";
+import { serveAgent } from "../../guest/agent.ts";
+import { removeTree } from "../../guest/files.ts";
+import { killWhereEnvironment } from "../../guest/process-tree.ts";
+import { EngineError } from "../../lib/engine-error.ts";
+import { duplexPair } from "../../protocol/duplex-pair.ts";
+import type { Capabilities, Layout, Machine, MachineSpec, Provider } from "../provider.ts";
+
+const ISOLATION = "none (host)";
+const CAPABILITIES: Capabilities = { isolation: "none", checkpoint: false, containers: false, egress: false };
+
+export interface HostSettings {
+  /** What steps inherit, as they do from a self-hosted runner: the process's own environment. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Where machines are made, and made itself when missing; the system's temporary directory unless a test says otherwise. */
+  readonly directory?: string;
+}
+
+export function hostProvider({ env, directory = tmpdir() }: HostSettings): Provider {
+  return {
+    name: "host",
+    capabilities: CAPABILITIES,
+    probe: async () =>
+      process.platform === "win32"
+        ? { ok: false, reason: "Windows has no POSIX processes", fix: "run Hearth inside WSL 2" }
+        : {
+            ok: true,
+            isolation: ISOLATION,
+            detail: `steps run as ${userInfo().username} on this computer`,
+          },
+    provision: async (spec, signal) => {
+      signal.throwIfAborted();
+      const root = await makeRoot(directory, spec);
+      try {
+        const layout = await makeLayout(root, spec);
+        signal.throwIfAborted();
+        return startMachine(spec.id, root, layout, hostEnvironment(env));
+      } catch (error) {
+        await removeTree(root);
+        throw error;
+      }
+    },
+  };
+}
+
+function startMachine(id: string, root: string, layout: Layout, env: Record<string, string>): Machine {
+  const [agent, guest] = duplexPair();
+  const served = serveAgent(guest, { bootId: randomUUID(), env, runner: undefined, resetWithin: root });
+  let disposed: Promise<void> | undefined;
+  const dispose = async (): Promise<void> => {
+    agent.destroy();
+    await served;
+    // Steps get paths below the root in their environment (RUNNER_TEMP, GITHUB_WORKSPACE), whatever else they are given.
+    await killWhereEnvironment((entry) => entry.includes(root), { ownUserOnly: true });
+    await removeTree(root);
+  };
+  return {
+    id,
+    isolation: ISOLATION,
+    capabilities: CAPABILITIES,
+    layout,
+    agent,
+    egress: undefined,
+    // The machine is this process: nobody is left to tell when it ends.
+    lost: new Promise(() => undefined),
+    [Symbol.asyncDispose]: () => (disposed ??= dispose()),
+  };
+}
+
+async function makeRoot(directory: string, spec: MachineSpec): Promise<string> {
+  try {
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    // Resolved, because tools compare the workspace's path with what the kernel tells them.
+    return await realpath(await mkdtemp(join(directory, `hearth-${spec.id}-`)));
+  } catch (cause) {
+    throw new EngineError("MACHINE_START_FAILED", `Cannot make a directory for machine ${spec.id} in ${directory}`, {
+      cause,
+    });
+  }
+}
+
+async function makeLayout(root: string, { repository }: MachineSpec): Promise<Layout> {
+  const work = join(root, "work");
+  const layout: Layout = {
+    work,
+    workspace: join(work, repository.name, repository.name),
+    temp: join(work, "_temp"),
+    actions: join(work, "_actions"),
+    toolCache: join(work, "_tool"),
+    home: homedir(),
+    externals: join(root, "externals"),
+    servicesUrl: undefined,
+    proxyUrl: undefined,
+  };
+  for (const path of [layout.workspace, layout.temp, layout.actions, layout.toolCache]) {
+    await mkdir(path, { recursive: true });
+  }
+  const bin = join(layout.externals, "node24", "bin");
+  await mkdir(bin, { recursive: true });
+  await symlink(process.execPath, join(bin, "node"));
+  return layout;
+}
