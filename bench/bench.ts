@@ -66,7 +66,11 @@ async function steps(): Promise<void> {
     writeSteps(project, count);
     const contenders: Contender[] = [
       { name: `plain bash, ${count} scripts`, argv: ["bash", join(project, "plain.sh")] },
-      { name: `hearth --provider host, ${count} steps`, argv: [NODE, HEARTH, "run", "--provider", "host"], cwd: project },
+      {
+        name: `hearth --provider host, ${count} steps`,
+        argv: [NODE, HEARTH, "run", "--provider", "host"],
+        cwd: project,
+      },
     ];
     if (act !== undefined) {
       const argv = [act, "push", "-P", "ubuntu-latest=-self-hosted", "--pull=false"] as const;
@@ -85,7 +89,10 @@ function writeSteps(project: string, count: number): void {
   mkdirSync(workflows, { recursive: true });
   const commands = Array.from({ length: count }, (_, index) => `echo step ${index + 1}`);
   const yaml = commands.map((command) => `      - run: ${command}\n`).join("");
-  writeFileSync(join(workflows, "steps.yml"), `on: push\njobs:\n  steps:\n    runs-on: ubuntu-latest\n    steps:\n${yaml}`);
+  writeFileSync(
+    join(workflows, "steps.yml"),
+    `on: push\njobs:\n  steps:\n    runs-on: ubuntu-latest\n    steps:\n${yaml}`,
+  );
   const scripts = commands.map((command, index) => {
     writeFileSync(join(project, `step-${index}.sh`), `${command}\n`);
     return `bash -e ${join(project, `step-${index}.sh`)}\n`;

@@ -28,7 +28,13 @@ async function measureProvider(name: ProviderName): Promise<void> {
   for (let count = 0; count < MACHINES; count += 1) {
     const startedAt = performance.now();
     await using machine = await provider.provision(
-      { id: `bench-${count}`, cpus: 1, memoryMib: 1024, repository: { owner: "o", name: "r" }, certificateAuthorities: undefined },
+      {
+        id: `bench-${count}`,
+        cpus: 1,
+        memoryMib: 1024,
+        repository: { owner: "o", name: "r" },
+        certificateAuthorities: undefined,
+      },
       new AbortController().signal,
     );
     await using agent = connectAgent(machine.agent);
@@ -43,5 +49,7 @@ async function measureProvider(name: ProviderName): Promise<void> {
   }
   const ready = median(readyMs).toFixed(0).padStart(7);
   const step = median(stepMs).toFixed(1).padStart(6);
-  process.stdout.write(`  ${isolation.padEnd(54)} ready ${ready} ms   a step ${step} ms   (medians of ${MACHINES} and ${MACHINES * STEPS})\n`);
+  process.stdout.write(
+    `  ${isolation.padEnd(54)} ready ${ready} ms   a step ${step} ms   (medians of ${MACHINES} and ${MACHINES * STEPS})\n`,
+  );
 }

@@ -1,6 +1,5 @@
 /** Times whole commands beside one another: interleaved, so that a noisy neighbour hits all alike; medians, never single runs. */
 import { spawn } from "node:child_process";
-import { once } from "node:events";
 
 export interface Contender {
   readonly name: string;
@@ -36,7 +35,7 @@ async function time({ name, argv, cwd, env, exitCode = 0 }: Contender): Promise<
   const child = spawn(program, args, { cwd, env: { ...process.env, ...env }, stdio: ["ignore", "ignore", "pipe"] });
   let errors = "";
   child.stderr.on("data", (chunk: Buffer) => (errors = `${errors}${chunk.toString("utf8")}`.slice(-2000)));
-  const [code] = (await once(child, "close")) as [number | null];
+  const code = await new Promise<number | null>((resolve) => child.once("close", resolve));
   const elapsedMs = performance.now() - startedAt;
   if (code !== exitCode) throw new Error(`${name} ended with ${code}: ${errors}`);
   return elapsedMs;
@@ -53,6 +52,8 @@ export function printTimings(title: string, timings: readonly Timing[]): void {
   process.stdout.write(`\n${title}\n`);
   for (const { name, medianMs, runs } of timings) {
     const ratio = first === undefined ? 1 : medianMs / first.medianMs;
-    process.stdout.write(`  ${name.padEnd(42)} ${medianMs.toFixed(0).padStart(7)} ms  ${ratio.toFixed(2)}x  (median of ${runs})\n`);
+    process.stdout.write(
+      `  ${name.padEnd(42)} ${medianMs.toFixed(0).padStart(7)} ms  ${ratio.toFixed(2)}x  (median of ${runs})\n`,
+    );
   }
 }

@@ -1,6 +1,5 @@
 /** Runs a list of commands one after another, says how long each took, and stops at the first that fails. */
 import { spawn } from "node:child_process";
-import { once } from "node:events";
 
 export interface ScriptStep {
   readonly name: string;
@@ -18,7 +17,7 @@ export async function runSteps(steps: readonly ScriptStep[]): Promise<number> {
       stdio: ["ignore", "inherit", "inherit"],
       env: { ...process.env, ...step.env },
     });
-    const [code] = (await once(child, "close")) as [number | null];
+    const code = await new Promise<number | null>((resolve) => child.once("close", resolve));
     const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
     process.stdout.write(`> ${step.name}: ${code === 0 ? "passed" : `FAILED (exit ${code})`} in ${seconds} s\n`);
     if (code !== 0) return code ?? 1;

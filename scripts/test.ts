@@ -15,7 +15,7 @@ interface Report {
 }
 
 const reports = mkdtempSync(join(tmpdir(), "hearth-reports-"));
-const suite = (name: string): string[] => {
+const suite = (name: string): [string, ...string[]] => {
   const file = join(reports, `${name}.json`);
   return ["vitest", "run", "--project", name, "--reporter=default", "--reporter=json", `--outputFile.json=${file}`];
 };
@@ -25,7 +25,7 @@ try {
   process.exitCode = await runSteps([
     { name: "set up", argv: ["node", "src/main.ts", "setup", "all"] },
     { name: "static checks", argv: ["node", "scripts/check.ts", "--without-tests"] },
-    ...suites.map((name) => ({ name: `tests: ${name}`, argv: suite(name) as [string, ...string[]] })),
+    ...suites.map((name) => ({ name: `tests: ${name}`, argv: suite(name) })),
     { name: "build", argv: ["node", "scripts/build.ts"] },
     { name: "the release starts", argv: ["node", "dist/main.js", "--version"] },
   ]);
@@ -40,7 +40,8 @@ try {
 
 function readReport(name: string): Report | undefined {
   try {
-    return JSON.parse(readFileSync(join(reports, `${name}.json`), "utf8")) as Report;
+    const report: Report = JSON.parse(readFileSync(join(reports, `${name}.json`), "utf8"));
+    return report;
   } catch {
     // The suite did not come to its end; runSteps has said so, and the exit code is its.
     return undefined;

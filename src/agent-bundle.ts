@@ -10,7 +10,7 @@ export async function agentBundle(dataDir: string): Promise<string> {
   const bundled = join(dataDir, "agent", "agent.js");
   // Not a literal, so that the release does not carry the bundler.
   const script = pathToFileURL(join(import.meta.dirname, "..", "scripts", "bundle-agent.ts")).href;
-  const { bundleAgent } = (await import(script)) as typeof import("../scripts/bundle-agent.ts");
+  const { bundleAgent }: typeof import("../scripts/bundle-agent.ts") = await import(script);
   await bundleAgent(bundled);
   return bundled;
 }

@@ -9,6 +9,7 @@ import type { Hearth, RunHandle, RunOptions } from "./commands/hearth.ts";
 import { readCertificateAuthorities } from "./config.ts";
 import type { Config } from "./config.ts";
 import { EngineError } from "./lib/engine-error.ts";
+import type { RunOutcome } from "./engine/run-settings.ts";
 import type { Plan } from "./plan/plan.ts";
 import { chooseProvider, requireProvider } from "./provider/choose-provider.ts";
 import type { Candidate } from "./provider/choose-provider.ts";
@@ -17,6 +18,7 @@ import type { OwnRepository } from "./service/repository-lookup.ts";
 import type { Services } from "./service/services.ts";
 import type { Snapshot } from "./git/working-tree.ts";
 import { createJsonlRunStore } from "./store/jsonl-run-store.ts";
+import type { RunWriter } from "./store/run-store.ts";
 
 /** `environment` is the process's own: steps on the host inherit it, programs are found by its PATH. */
 export function compose(config: Config, environment: NodeJS.ProcessEnv): Hearth {
@@ -101,7 +103,7 @@ export function compose(config: Config, environment: NodeJS.ProcessEnv): Hearth 
     const services = lazyServices(snapshot && { ...plan.event.repository, gitDir: snapshot.gitDir }, config);
     const cancel = new AbortController();
     const kill = new AbortController();
-    const outcome = runWorkflow(
+    const running = runWorkflow(
       plan,
       {
         run: writer.run,
@@ -128,8 +130,22 @@ export function compose(config: Config, environment: NodeJS.ProcessEnv): Hearth 
         ladder: RUNNER_LADDER,
       },
       { cancel: cancel.signal, kill: kill.signal },
-    ).finally(() => writer.close());
-    return { run: writer.run, outcome, cancel: () => cancel.abort(), kill: () => kill.abort() };
+    );
+    return {
+      run: writer.run,
+      outcome: closedAfter(running, writer),
+      cancel: () => cancel.abort(),
+      kill: () => kill.abort(),
+    };
+  }
+}
+
+/** The outcome is known when the run is kept. */
+async function closedAfter(running: Promise<RunOutcome>, writer: RunWriter): Promise<RunOutcome> {
+  try {
+    return await running;
+  } finally {
+    await writer.close();
   }
 }
 

@@ -26,7 +26,8 @@ const ARGUMENTS: Readonly<Record<string, readonly string[]>> = {
 };
 
 export function expectedRecord(example: string): ExampleRecord {
-  return JSON.parse(readFileSync(join(ROOT, "examples", example, "expected.json"), "utf8")) as ExampleRecord;
+  const record: ExampleRecord = JSON.parse(readFileSync(join(ROOT, "examples", example, "expected.json"), "utf8"));
+  return record;
 }
 
 export interface ExampleRun {
@@ -46,15 +47,15 @@ export async function runExample(example: string, provider: string): Promise<Exa
 }
 
 /** Lines of `--json` that are events; the summaries at the end have no time. */
-export function parseEvents(stdout: string): (RunEvent & { run: string })[] {
+function parseEvents(stdout: string): (RunEvent & { run: string })[] {
   return stdout
     .split("\n")
     .filter((line) => line !== "")
-    .map((line) => JSON.parse(line) as RunEvent & { run: string })
+    .map((line): RunEvent & { run: string } => JSON.parse(line))
     .filter((event) => "at" in event);
 }
 
-export function recordOf(events: readonly (RunEvent & { readonly run: string })[]): ExampleRecord {
+function recordOf(events: readonly (RunEvent & { readonly run: string })[]): ExampleRecord {
   const record: Record<string, ExampleRecord[string]> = {};
   for (const run of new Set(events.map((event) => event.run))) {
     const own = events.filter((event) => event.run === run);

@@ -1,4 +1,5 @@
 /** What a job says of itself that may hold expressions, evaluated once when it starts (ACTIONS-CONTRACT §1.5). */
+import { member } from "../context/mapping.ts";
 import { ExpressionError, evaluate, toText } from "../expression/evaluate.ts";
 import type { Scope as ExpressionScope } from "../expression/evaluate.ts";
 import type { Template, Value } from "../expression/template.ts";
@@ -62,5 +63,5 @@ function defaultsOf(defaults: RunDefaults, scope: ExpressionScope): JobSettings[
 function labelsOf(value: Value): string[] {
   if (value === null || typeof value !== "object") return [toText(value)];
   if (Array.isArray(value)) return value.map(toText);
-  return labelsOf((value as { readonly [key: string]: Value })["labels"] ?? null).filter((label) => label !== "");
+  return labelsOf(member(value, "labels") ?? null).filter((label) => label !== "");
 }

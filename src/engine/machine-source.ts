@@ -50,8 +50,8 @@ export function createMachineSource(wishes: MachineWishes): MachineSource {
     async lease() {
       if (wishes.per === "job") return provision();
       shared ??= provision();
-      const { machine, explain } = await shared;
-      return { machine, explain, [Symbol.asyncDispose]: async () => undefined };
+      const made = await shared;
+      return { ...made, [Symbol.asyncDispose]: async () => undefined };
     },
     async [Symbol.asyncDispose]() {
       const lease = await shared?.catch(() => undefined);

@@ -1,5 +1,6 @@
 /** What a step is called where people read it: its `name:`, else GitHub's `Run …`. */
 import { ExpressionError, evaluate, toText } from "../expression/evaluate.ts";
+import { unreachable } from "../lib/unreachable.ts";
 import type { Step } from "../workflow/workflow.ts";
 import { jobScope } from "./contexts.ts";
 import type { JobRun } from "./job-run.ts";
@@ -27,6 +28,8 @@ export function plainStepName(step: Step): string {
       return `Run ${step.uses}`;
     case "control":
       return step.control;
+    default:
+      return unreachable(step);
   }
 }
 

@@ -25,7 +25,7 @@ export async function findWorkflowFiles(path: string | undefined, workingDirecto
   }
   if (kind === "file") {
     const directory = dirname(path);
-    const inPlace = directory.endsWith(`${WORKFLOWS}`);
+    const inPlace = directory.endsWith(WORKFLOWS);
     const project = inPlace ? directory.slice(0, -WORKFLOWS.length - 1) : directory;
     return { project, standsAlone: inPlace && !(await isGitRoot(project)), files: [path] };
   }

@@ -4,6 +4,24 @@ import { planYaml, runYaml } from "../run-yaml.ts";
 
 const job = (body: string): string => `runs-on: ubuntu-latest\n${body}`.replace(/^/gm, "    ");
 
+const dynamicMatrix = (json: string): string => `
+on: push
+jobs:
+  make:
+    runs-on: ubuntu-latest
+    outputs: { list: "\${{ steps.l.outputs.list }}" }
+    steps:
+      - id: l
+        run: echo 'list=${json}' >> "$GITHUB_OUTPUT"
+  use:
+    needs: make
+    runs-on: ubuntu-latest
+    strategy:
+      matrix: { item: "\${{ fromJSON(needs.make.outputs.list) }}" }
+    steps:
+      - run: echo \${{ matrix.item }}
+`;
+
 describe("jobs", () => {
   it("skips a job when a skipped ancestor stands anywhere above it, unless it says always() (3.3)", async () => {
     const run = await runYaml(`
@@ -142,26 +160,9 @@ jobs:
   });
 
   it("expands a matrix from the outputs of a needed job, and fails the job when it cannot", async () => {
-    const yaml = (json: string): string => `
-on: push
-jobs:
-  make:
-    runs-on: ubuntu-latest
-    outputs: { list: "\${{ steps.l.outputs.list }}" }
-    steps:
-      - id: l
-        run: echo 'list=${json}' >> "$GITHUB_OUTPUT"
-  use:
-    needs: make
-    runs-on: ubuntu-latest
-    strategy:
-      matrix: { item: "\${{ fromJSON(needs.make.outputs.list) }}" }
-    steps:
-      - run: echo \${{ matrix.item }}
-`;
-    const good = await runYaml(yaml('["x", "y"]'));
+    const good = await runYaml(dynamicMatrix('["x", "y"]'));
     expect(good.conclusions).toEqual({ make: "success", "use (x)": "success", "use (y)": "success" });
-    const bad = await runYaml(yaml("not json"));
+    const bad = await runYaml(dynamicMatrix("not json"));
     expect(bad.conclusions).toEqual({ make: "success", use: "failure" });
     expect(bad.fates["use/1"]).toBe("not_reached");
     expect(bad.outcome.conclusion).toBe("failure");
@@ -242,14 +243,14 @@ jobs:
   });
 });
 
-describe("local actions", () => {
-  const composite = (steps: string, rest = ""): string =>
-    `name: c\ndescription: d\n${rest}runs:\n  using: composite\n  steps:\n${steps}`;
-  const workflow = (steps: string): string => `on: push\njobs:\n  job:\n${job(`steps:\n${steps}`)}\n`;
+const composite = (steps: string, rest = ""): string =>
+  `name: c\ndescription: d\n${rest}runs:\n  using: composite\n  steps:\n${steps}`;
+const workflowOf = (steps: string): string => `on: push\njobs:\n  job:\n${job(`steps:\n${steps}`)}\n`;
 
+describe("local actions", () => {
   it("asks the composite's own result in the conditions of its steps (3.3)", async () => {
     const run = await runYaml(
-      workflow(`
+      workflowOf(`
   - uses: actions/checkout@v4
   - run: exit 1
     continue-on-error: false
@@ -276,7 +277,7 @@ describe("local actions", () => {
 
   it("isolates the steps context of a composite and hides secrets, needs and vars from it (1.5)", async () => {
     const run = await runYaml(
-      workflow(`
+      workflowOf(`
   - uses: actions/checkout@v4
   - id: outer
     run: echo "x=outer" >> "$GITHUB_OUTPUT"
@@ -314,7 +315,7 @@ describe("local actions", () => {
         "console.log('post', process.env.STATE_n, process.env.INPUT_N); if (process.env.INPUT_N === 'bad') process.exit(1)",
     };
     const run = await runYaml(
-      workflow(`
+      workflowOf(`
   - uses: actions/checkout@v4
   - uses: ./a
     with: { n: one }
@@ -332,7 +333,7 @@ describe("local actions", () => {
 
   it("exports every declared input, with hyphens and defaults, and warns of an undeclared one (4.2)", async () => {
     const run = await runYaml(
-      workflow(`
+      workflowOf(`
   - uses: actions/checkout@v4
   - uses: ./a
     with: { fetch-depth: 3, surplus: x }`),
@@ -352,7 +353,7 @@ describe("local actions", () => {
   });
 
   it("fails a step whose local action is not in the workspace, and says what to do (4.1)", async () => {
-    const run = await runYaml(workflow("\n  - uses: ./missing"), { files: { "readme.txt": "x" } });
+    const run = await runYaml(workflowOf("\n  - uses: ./missing"), { files: { "readme.txt": "x" } });
     expect(run.fates["job/1"]).toBe("failure");
     expect(run.annotations[0]).toContain("Did you forget to run actions/checkout");
   });
