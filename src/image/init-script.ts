@@ -1,0 +1,68 @@
+/**
+ * The first program of a virtual machine: loads the drivers, puts the root file system together and hands over to the agent.
+ * Read by busybox's shell in the initial file system that `initrd.ts` makes. Whatever fails ends the script and with it the
+ * machine: the kernel panics when its first process ends, and the host has the last lines of the console.
+ *
+ * Under emulation starting a process costs 10 to 20 ms, so one `mount -a` stands for many mounts and the shell does what it can
+ * itself. What is a machine's own comes as files of the second archive, never as text inside commands.
+ */
+export const INIT_SCRIPT = `#!/bin/busybox sh
+set -e
+trap 'echo "hearth: the machine could not start"' EXIT
+export PATH=/bin
+
+mount -a -T /etc/fstab
+mkdir /dev/pts /dev/shm
+# What the kernel does not know on its command line it hands on as environment: hearth_bus is pci or mmio.
+while read -r module; do insmod "/modules/$module.ko"; done < "/modules/order.$hearth_bus"
+
+for disk in /sys/block/vd*; do
+  # The file does not end its line, which read calls a failure.
+  read -r serial < "$disk/serial" || true
+  device="/dev/\${disk##*/}"
+  case "$serial" in
+    root) root="$device" ;;
+    externals) externals="$device" ;;
+    scratch) scratch="$device" ;;
+  esac
+done
+
+# What is written goes to a disk of the machine's own, or into its memory where it was given none.
+if [ -n "$scratch" ]; then upper="$scratch /upper ext4 noatime 0 0"; else upper="upper /upper tmpfs size=90% 0 0"; fi
+echo "$root /lower squashfs ro 0 0
+$upper" > /etc/fstab.disks
+mount -a -T /etc/fstab.disks
+mkdir /upper/files /upper/work
+echo "overlay /new overlay lowerdir=/lower,upperdir=/upper/files,workdir=/upper/work 0 0
+$externals /new/opt/externals squashfs ro 0 0
+dev /new/dev devtmpfs nosuid 0 0
+pts /new/dev/pts devpts nosuid,noexec,gid=5,mode=620,ptmxmode=666 0 0
+shm /new/dev/shm tmpfs nosuid,nodev 0 0
+proc /new/proc proc nosuid,nodev,noexec 0 0
+sys /new/sys sysfs nosuid,nodev,noexec 0 0
+cgroup /new/sys/fs/cgroup cgroup2 nosuid,nodev,noexec 0 0
+run /new/run tmpfs nosuid,nodev,mode=755 0 0" > /etc/fstab.root
+mount -a -T /etc/fstab.root
+
+ip link set lo up
+# The services' address; the agent would add it where it is missing, at ten times the cost.
+ip address add 10.77.0.1/32 dev lo
+read -r hostname < /new/etc/hostname
+echo "$hostname" > /proc/sys/kernel/hostname
+# 1001 is the runner in every image.
+while read -r directory; do
+  mkdir -p "/new$directory"
+  chown 1001:1001 "/new$directory"
+done < /machine/directories
+mkdir -p /new/opt/hearth
+cp /machine/agent.mjs /new/opt/hearth/agent.mjs
+if [ -e /machine/authorities.pem ]; then
+  mkdir -p /new/usr/local/share/ca-certificates /new/etc/ssl/certs
+  cp /machine/authorities.pem /new/usr/local/share/ca-certificates/hearth.crt
+  cat /machine/authorities.pem >> /new/etc/ssl/certs/ca-certificates.crt
+fi
+
+# Each of the agent's two ports keeps a thread of libuv's pool in a blocking read.
+exec env -i HOME=/root LANG=C.UTF-8 UV_THREADPOOL_SIZE=8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \\
+  /bin/busybox switch_root /new /usr/bin/tini -- /opt/externals/node24/bin/node /opt/hearth/agent.mjs
+`;

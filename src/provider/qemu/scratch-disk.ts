@@ -1,0 +1,38 @@
+/** The disk that one machine writes to. Blocks are taken from the host when they are written, and given back with the machine. */
+import { access, constants } from "node:fs/promises";
+import type { FileHandle } from "node:fs/promises";
+import { EngineError } from "../../lib/engine-error.ts";
+import { runCommand } from "../../lib/run-command.ts";
+import { unnamedFile } from "./unnamed-file.ts";
+
+/** As much as a machine of GitHub's has free. */
+const SIZE = "20G";
+/** An ordinary user's PATH lacks the directory. */
+const MKFS = "/usr/sbin/mkfs.ext4";
+
+/**
+ * Undefined where the host has no mkfs.ext4: the machine then writes to its memory. `directory` should not be in memory itself.
+ * Throws MACHINE_START_FAILED, or the signal's reason.
+ */
+export async function createScratchDisk(directory: string, signal: AbortSignal): Promise<FileHandle | undefined> {
+  if (!(await isExecutable(MKFS))) return undefined;
+  // Without a journal, as nobody mounts it a second time; a sparse file's tables are zero already.
+  const options = ["-q", "-F", "-m", "0", "-O", "^has_journal", "-E", "lazy_itable_init=1,nodiscard,root_owner=0:0"];
+  return await unnamedFile(directory, async (path) => {
+    const result = await runCommand([MKFS, ...options, path, SIZE], { signal });
+    if (result.code === 0) return;
+    throw new EngineError("MACHINE_START_FAILED", `Cannot make a machine's disk: ${result.stderr.trim()}`, {
+      hint: `see that the disk of ${directory} has room`,
+    });
+  });
+}
+
+async function isExecutable(path: string): Promise<boolean> {
+  try {
+    await access(path, constants.X_OK);
+    return true;
+  } catch {
+    // Missing or not ours to run: either way there is none.
+    return false;
+  }
+}
