@@ -1,7 +1,7 @@
 /** Each provider that works here: from nothing to a ready agent, and what a step's process costs through it. */
 import { compose } from "../src/compose.ts";
 import { loadConfig } from "../src/config.ts";
-import { connectAgent } from "../src/protocol/connect-agent.ts";
+import { openAgent } from "../src/protocol/open-agent.ts";
 import type { ProviderName } from "../src/provider/provider.ts";
 import { median } from "./measure.ts";
 
@@ -37,7 +37,7 @@ async function measureProvider(name: ProviderName): Promise<void> {
       },
       new AbortController().signal,
     );
-    await using agent = connectAgent(machine.agent);
+    await using agent = await openAgent(machine.agent);
     const { env } = await agent.ready();
     readyMs.push(performance.now() - startedAt);
     for (let step = 0; step < STEPS; step += 1) {

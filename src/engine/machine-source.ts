@@ -4,7 +4,7 @@
  */
 import { setTimeout } from "node:timers/promises";
 import { EngineError } from "../lib/engine-error.ts";
-import { connectAgent } from "../protocol/connect-agent.ts";
+import { openAgent } from "../protocol/open-agent.ts";
 import type { Provider } from "../provider/provider.ts";
 import type { AttachedServices, NetworkPolicy, Services } from "../service/services.ts";
 import type { RunEventBody } from "../store/run-event.ts";
@@ -82,7 +82,7 @@ async function provisionMachine(wishes: MachineWishes, id: string): Promise<Mach
       await machine[Symbol.asyncDispose]();
       emit({ type: "machine_destroyed", machine: id });
     });
-    const agent = stack.use(connectAgent(machine.agent));
+    const agent = stack.use(await openAgent(machine.agent));
     const refusals = new Set<string>();
     const attached = stack.use(
       attachOnce(() =>

@@ -17,7 +17,7 @@ import type { AgentClient, ExecResult } from "../protocol/agent-client.ts";
 import { AnswerStream } from "../protocol/answer-stream.ts";
 import { connectAgent } from "../protocol/connect-agent.ts";
 import { duplexPair } from "../protocol/duplex-pair.ts";
-import { serveAgent } from "./agent.ts";
+import { serveAgent } from "./serve-agent.ts";
 import type { AgentOptions } from "./agent.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "hearth-agent-test-"));

@@ -5,12 +5,11 @@
  */
 import { hostname, uptime } from "node:os";
 import { relative } from "node:path";
-import type { Duplex, Readable } from "node:stream";
+import type { Readable } from "node:stream";
 import { PassThrough } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { Ready } from "../protocol/agent-api.ts";
-import { serveRoutes } from "../protocol/serve-routes.ts";
-import type { AgentHandlers } from "../protocol/serve-routes.ts";
+import type { AgentHandlers } from "../protocol/agent-handlers.ts";
 import { runExec } from "./exec.ts";
 import { emptyDirectory, readWholeFile, writeWholeFile } from "./files.ts";
 import type { Owner } from "./files.ts";
@@ -31,12 +30,7 @@ export interface AgentOptions {
 
 const ROOT: Owner = { uid: 0, gid: 0 };
 
-/** Serves one host until it goes away; commands that still run for it are killed then. Never rejects. */
-export async function serveAgent(stream: Duplex, options: AgentOptions): Promise<void> {
-  await serveRoutes(stream, agentHandlers(options));
-}
-
-function agentHandlers(options: AgentOptions): AgentHandlers {
+export function agentHandlers(options: AgentOptions): AgentHandlers {
   const running = new Map<string, number>();
   const ownerFor = (user: "runner" | "root"): Owner | undefined =>
     options.runner === undefined || user === "runner" ? options.runner : ROOT;

@@ -10,7 +10,7 @@ import { Socket } from "node:net";
 import type { Readable } from "node:stream";
 import type { ExecExit, ExecRequest } from "../protocol/agent-api.ts";
 import type { OutputStream, ReadBack } from "../protocol/agent-client.ts";
-import type { ExecListener } from "../protocol/serve-routes.ts";
+import type { ExecListener } from "../protocol/agent-handlers.ts";
 import { readWholeFile, writeWholeFile } from "./files.ts";
 import type { Owner } from "./files.ts";
 import { signalTree } from "./process-tree.ts";

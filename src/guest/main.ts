@@ -10,7 +10,7 @@ import { userInfo } from "node:os";
 import type { Duplex } from "node:stream";
 import { accountEnvironment, findAccount } from "./account.ts";
 import type { Account } from "./account.ts";
-import { serveAgent } from "./agent.ts";
+import { serveAgent } from "./serve-agent.ts";
 import type { AgentOptions } from "./agent.ts";
 import { dialHost } from "./dial-host.ts";
 import { DOORS, Uplink, openDoor } from "./egress.ts";

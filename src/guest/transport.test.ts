@@ -10,7 +10,7 @@ import type { Duplex } from "node:stream";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { connectAgent } from "../protocol/connect-agent.ts";
 import { greetGuest } from "../protocol/greeting.ts";
-import { serveAgent } from "./agent.ts";
+import { serveAgent } from "./serve-agent.ts";
 import { dialHost } from "./dial-host.ts";
 import { acceptHosts } from "./virtio-port.ts";
 

@@ -28,7 +28,7 @@ export async function aptSources(etcApt: string, osRelease: string, suite: strin
 
 /** `Acquire` settings of the host that decide how a mirror is reached: proxies, and certificates for https. */
 export async function aptAcquireOptions(): Promise<readonly string[]> {
-  const { stdout } = await runCommand(["apt-config", "dump", "--no-empty"]);
+  const { stdout } = await runCommand(["apt-config", "dump", "--no-empty"]).catch(ifMissing({ stdout: "" }));
   return stdout.split("\n").filter((line) => /^Acquire::[^ ]*(proxy|cainfo|capath|sslcert|sslkey)/i.test(line));
 }
 

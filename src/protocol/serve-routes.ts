@@ -6,44 +6,12 @@ import { performServerHandshake } from "node:http2";
 import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import type { Duplex, Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import type {
-  ExecExit,
-  ExecRequest,
-  HashFilesRequest,
-  PackRequest,
-  ReadFileRequest,
-  Ready,
-  ResetRequest,
-  SignalRequest,
-  StreamEnd,
-  WriteFileRequest,
-} from "./agent-api.ts";
-import type { OutputStream, ReadBack } from "./agent-client.ts";
+import type { ExecRequest, PackRequest, StreamEnd } from "./agent-api.ts";
+import type { ReadBack } from "./agent-client.ts";
+import type { AgentHandlers } from "./agent-handlers.ts";
 import { encodeFile, encodeOutput } from "./frame.ts";
 import { HTTP2_SETTINGS, widenSessionWindow } from "./http2-settings.ts";
 import { MAX_REQUEST_BYTES } from "./limits.ts";
-
-/** Each method may be called any number of times at once. A thrown error is told to the host with its message. */
-export interface AgentHandlers {
-  ready(): Ready;
-  /** `host` is told of output while the process runs; the files are read after it has ended. */
-  exec(request: ExecRequest, host: ExecListener): Promise<{ exit: ExecExit; files: readonly ReadBack[] }>;
-  signal(request: SignalRequest): Promise<void>;
-  readFile(request: ReadFileRequest): ReadBack;
-  writeFile(request: WriteFileRequest): void;
-  unpack(path: string, tar: Readable): Promise<void>;
-  pack(path: string): Readable;
-  hashFiles(request: HashFilesRequest): Promise<string>;
-  reset(request: ResetRequest): Promise<void>;
-}
-
-export interface ExecListener {
-  /** False asks to stop until `onDrain` is called. */
-  write(stream: OutputStream, bytes: Buffer): boolean;
-  onDrain(resume: () => void): void;
-  /** Aborted when the host has gone away before the exec ended. */
-  readonly gone: AbortSignal;
-}
 
 /** Serves until the stream ends, then resolves; never rejects. */
 export async function serveRoutes(stream: Duplex, handlers: AgentHandlers): Promise<void> {

@@ -11,7 +11,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { TestContext } from "vitest";
 import type { ExecRequest, Ready } from "../protocol/agent-api.ts";
 import type { AgentClient, ExecResult } from "../protocol/agent-client.ts";
-import { connectAgent } from "../protocol/connect-agent.ts";
+import { openAgent } from "../protocol/open-agent.ts";
 import type { Machine, MachineSpec, Provider } from "./provider.ts";
 
 export interface ContractSubject {
@@ -75,7 +75,7 @@ export function providerContract(name: string, subject: ContractSubject): void {
       let ready: Ready;
       beforeAll(async () => {
         machine = await (await subject.create()).provision(spec(), never);
-        agent = connectAgent(machine.agent);
+        agent = await openAgent(machine.agent);
         ready = await agent.ready();
       });
       afterAll(async () => {
@@ -296,7 +296,7 @@ export function providerContract(name: string, subject: ContractSubject): void {
       it("are different ones, also at the same time", async () => {
         const provider = await subject.create();
         const machines = await Promise.all([provider.provision(spec(), never), provider.provision(spec(), never)]);
-        const agents = machines.map((machine) => connectAgent(machine.agent));
+        const agents = await Promise.all(machines.map((machine) => openAgent(machine.agent)));
         const bootIds = await Promise.all(agents.map(async (agent) => (await agent.ready()).bootId));
         expect(new Set(bootIds).size).toBe(2);
         const [first, second] = machines;
@@ -381,7 +381,7 @@ async function runExec(agent: AgentClient, request: ExecRequest, onFirstOutput?:
 
 /** A command that runs until somebody ends it; resolves when it does run. */
 async function startWaiting(machine: Machine): Promise<{ running: Promise<ExecResult> }> {
-  const agent = connectAgent(machine.agent);
+  const agent = await openAgent(machine.agent);
   const { env } = await agent.ready();
   const { promise: started, resolve } = Promise.withResolvers<void>();
   const argv = ["bash", "-c", SCRIPTS.trapInterrupt];

@@ -4,7 +4,7 @@ import { unpackTar, packTar } from "modern-tar";
 import { buffer } from "node:stream/consumers";
 import type { ExecExit, ExecRequest } from "../../protocol/agent-api.ts";
 import type { OutputStream, ReadBack } from "../../protocol/agent-client.ts";
-import type { AgentHandlers, ExecListener } from "../../protocol/serve-routes.ts";
+import type { AgentHandlers, ExecListener } from "../../protocol/agent-handlers.ts";
 
 /** By absolute path; a directory is the files below it, or an entry whose path ends in a slash. */
 export type FakeFiles = Map<string, Buffer>;

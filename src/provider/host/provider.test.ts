@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, it } from "vitest";
-import { connectAgent } from "../../protocol/connect-agent.ts";
+import { openAgent } from "../../protocol/open-agent.ts";
 import { providerContract } from "../provider.contract.ts";
 import { hostProvider } from "./provider.ts";
 
@@ -48,7 +48,7 @@ it("keeps to GitHub's layout, with the user's own home and the running Node as e
 
 it("kills at disposal what a step left running, and removes directories without write permission", async () => {
   const machine = await provider.provision({ id: "left", ...spec }, signal);
-  const agent = connectAgent(machine.agent);
+  const agent = await openAgent(machine.agent);
   const script =
     'sleep 1000 >/dev/null 2>&1 & mkdir -p "$RUNNER_TEMP/sealed/inner"; chmod -R a-w "$RUNNER_TEMP/sealed"';
   const env = { ...(await agent.ready()).env, RUNNER_TEMP: machine.layout.temp };
@@ -73,7 +73,7 @@ it("never empties a directory outside the machine's own", async () => {
   await writeFile(join(precious, "file"), "x");
   {
     await using machine = await provider.provision({ id: "guard", ...spec }, signal);
-    await using agent = connectAgent(machine.agent);
+    await using agent = await openAgent(machine.agent);
     for (const path of [precious, homedir(), join(machine.layout.work, "../../precious"), "/"]) {
       await expect(agent.reset({ empty: [path] })).rejects.toMatchObject({ code: "GUEST_REFUSED" });
     }

@@ -8,11 +8,11 @@ import { mkdir, mkdtemp, realpath, symlink } from "node:fs/promises";
 import { homedir, tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { hostEnvironment } from "../../guest/account.ts";
-import { serveAgent } from "../../guest/agent.ts";
+import { agentHandlers } from "../../guest/agent.ts";
 import { removeTree } from "../../guest/files.ts";
 import { killWhereEnvironment } from "../../guest/process-tree.ts";
 import { EngineError } from "../../lib/engine-error.ts";
-import { duplexPair } from "../../protocol/duplex-pair.ts";
+import { offerAgent } from "../../protocol/in-process-agent.ts";
 import type { Capabilities, Layout, Machine, MachineSpec, Provider } from "../provider.ts";
 
 const ISOLATION = "none (host)";
@@ -53,12 +53,10 @@ export function hostProvider({ env, directory = tmpdir() }: HostSettings): Provi
 }
 
 function startMachine(id: string, root: string, layout: Layout, env: Record<string, string>): Machine {
-  const [agent, guest] = duplexPair();
-  const served = serveAgent(guest, { bootId: randomUUID(), env, runner: undefined, resetWithin: root });
+  const agent = offerAgent(agentHandlers({ bootId: randomUUID(), env, runner: undefined, resetWithin: root }));
   let disposed: Promise<void> | undefined;
   const dispose = async (): Promise<void> => {
     agent.destroy();
-    await served;
     // Steps get paths below the root in their environment (RUNNER_TEMP, GITHUB_WORKSPACE), whatever else they are given.
     await killWhereEnvironment((entry) => entry.includes(root), { ownUserOnly: true });
     await removeTree(root);

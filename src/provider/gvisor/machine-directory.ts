@@ -1,0 +1,96 @@
+/**
+ * The files of one machine on the host, in a directory of its own under the run directory and gone with it: sockets, bundle,
+ * runsc's state. What the guest writes is in a file without a name, which runsc makes in a directory that all machines share
+ * and which ends with the sandbox: under the data directory, because run directories are often in memory.
+ */
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { EngineError } from "../../lib/engine-error.ts";
+import type { Image } from "../../image/image-store.ts";
+import type { Layout, MachineSpec } from "../provider.ts";
+import { channelMount, ociConfig, readOnlyMount } from "./bundle.ts";
+import type { SandboxDirectories } from "./runsc.ts";
+
+export interface MachineDirectory extends AsyncDisposable {
+  readonly path: string;
+  readonly agentSocket: string;
+  readonly egressSocket: string;
+  readonly sandbox: SandboxDirectories;
+}
+
+const NODE = "/opt/externals/node24/bin/node";
+const CHANNEL = "/run/hearth";
+const CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt";
+
+/** Readable by its owner alone. Throws `EngineError` MACHINE_START_FAILED when there is a machine of that id. */
+export async function createMachineDirectory(
+  places: { readonly runDir: string; readonly dataDir: string; readonly agentBundle: string },
+  spec: MachineSpec,
+  image: Image,
+): Promise<MachineDirectory> {
+  const { runDir, dataDir, agentBundle } = places;
+  const path = join(runDir, spec.id);
+  const overlay = join(dataDir, "overlays");
+  const under = (name: string) => join(path, name);
+  await mkdir(runDir, { recursive: true, mode: 0o700 });
+  await mkdir(overlay, { recursive: true, mode: 0o700 });
+  await mkdir(path, { mode: 0o700 }).catch((cause: unknown) => {
+    throw new EngineError("MACHINE_START_FAILED", `Cannot make the directory of machine ${spec.id}: ${path}`, {
+      cause,
+    });
+  });
+  const remove = async () => rm(path, { recursive: true, force: true });
+  try {
+    await Promise.all(["channel", "bundle", "state"].map((name) => mkdir(under(name))));
+    const mounts = [
+      readOnlyMount(image.externals, "/opt/externals"),
+      readOnlyMount(dirname(agentBundle), "/opt/hearth"),
+      channelMount(under("channel"), CHANNEL),
+    ];
+    if (spec.certificateAuthorities !== undefined) {
+      const own = await readFile(join(image.rootfs, CERTIFICATES), "utf8");
+      await writeFile(under("ca-certificates.crt"), `${own.trimEnd()}\n${spec.certificateAuthorities.trimEnd()}\n`);
+      mounts.push(readOnlyMount(under("ca-certificates.crt"), CERTIFICATES));
+    }
+    const config = ociConfig({
+      rootfs: image.rootfs,
+      hostname: image.hostname,
+      argv: ["/usr/bin/tini", "--", NODE, `/opt/hearth/${basename(agentBundle)}`],
+      env: {
+        PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        HOME: "/root",
+        LANG: "C.UTF-8",
+        HEARTH_AGENT_SOCKET: `${CHANNEL}/agent.sock`,
+        HEARTH_EGRESS_SOCKET: `${CHANNEL}/egress.sock`,
+      },
+      mounts,
+    });
+    await writeFile(under("bundle/config.json"), JSON.stringify(config));
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+  return {
+    path,
+    agentSocket: under("channel/agent.sock"),
+    egressSocket: under("channel/egress.sock"),
+    sandbox: { bundle: under("bundle"), state: under("state"), overlay },
+    [Symbol.asyncDispose]: remove,
+  };
+}
+
+/** As on GitHub's machines; the same for every image. */
+export function guestLayout(repository: MachineSpec["repository"]): Layout {
+  const work = "/home/runner/work";
+  return {
+    work,
+    workspace: `${work}/${repository.name}/${repository.name}`,
+    temp: `${work}/_temp`,
+    actions: `${work}/_actions`,
+    home: "/home/runner",
+    toolCache: "/opt/hostedtoolcache",
+    externals: "/opt/externals",
+    servicesUrl: "http://10.77.0.1:9009",
+    proxyUrl: "http://127.0.0.1:3128",
+  };
+}

@@ -1,0 +1,48 @@
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { fakePrograms } from "../../lib/fake-programs.fixture.ts";
+import { probeGvisor } from "./probe.ts";
+
+let dataDir = "";
+beforeEach(async () => {
+  dataDir = await mkdtemp(join(tmpdir(), "hearth-test-probe-"));
+});
+afterEach(async () => rm(dataDir, { recursive: true }));
+
+const host = (searchPath: string) => ({ dataDir, searchPath, uid: 0, cgroupMount: join(dataDir, "none") });
+
+describe("probeGvisor", () => {
+  it("names the command that installs runsc where there is none", async () => {
+    expect(await probeGvisor(host("/nowhere"))).toEqual({
+      ok: false,
+      reason: "runsc is not installed",
+      fix: "hearth setup gvisor",
+    });
+  });
+
+  it("does not believe a runsc that cannot run a sandbox, says why, and leaves nothing", async () => {
+    await using programs = await fakePrograms({
+      runsc: "echo 'flag provided but not defined' >&2; exit 128",
+      unshare: "exit 0",
+    });
+    const probe = await probeGvisor(host(programs.directory));
+    expect(probe).toMatchObject({ ok: false, fix: "hearth setup gvisor" });
+    // Where the test may not make namespaces the sandbox fails of that: none ran either way.
+    expect(JSON.stringify(probe)).toMatch(/cannot run a sandbox: it exited with/);
+    expect(await readdir(dataDir)).toEqual([]);
+  });
+
+  it("says when namespaces are what is missing, not runsc", async () => {
+    await using programs = await fakePrograms({
+      runsc: "exit 0",
+      unshare: "echo 'unshare: unshare failed: Operation not permitted' >&2; exit 1",
+    });
+    expect(await probeGvisor(host(programs.directory))).toEqual({
+      ok: false,
+      reason: "root cannot make namespaces: unshare: unshare failed: Operation not permitted",
+      fix: "run Hearth outside a container",
+    });
+  });
+});

@@ -1,0 +1,122 @@
+/**
+ * Machines as gVisor sandboxes: a kernel of its own for each workflow, no KVM and no root needed. Lifecycle only: what a sandbox
+ * is made of is in `bundle.ts`, how runsc is called in `runsc.ts`. The guest dials two unix sockets of the host, one on which the
+ * host is the client (agent) and one on which it is the server (egress); it has no network device.
+ */
+import { findImage } from "../../image/image-store.ts";
+import type { Image } from "../../image/image-store.ts";
+import { untilAborted, withDeadline } from "../../lib/deadline.ts";
+import { EngineError } from "../../lib/engine-error.ts";
+import type { Capabilities, Machine, MachineLoss, MachineSpec, Provider } from "../provider.ts";
+import { canLimit, createCgroup } from "./cgroup.ts";
+import { openDoor } from "./guest-door.ts";
+import { createMachineDirectory, guestLayout } from "./machine-directory.ts";
+import { probeGvisor } from "./probe.ts";
+import type { GvisorHost } from "./probe.ts";
+import { findRunsc, runArgv } from "./runsc.ts";
+import type { Runsc } from "./runsc.ts";
+import { startSandbox } from "./sandbox-process.ts";
+import type { SandboxProcess } from "./sandbox-process.ts";
+
+export interface GvisorSettings extends GvisorHost {
+  /** Machines live under it while they run. */
+  readonly runDir: string;
+  /** The guest agent as one file; its directory is all the guest sees of it. */
+  readonly agentBundle: string;
+  /** The default image when undefined. */
+  readonly imageName: string | undefined;
+}
+
+const capabilities: Capabilities = { isolation: "sandbox", checkpoint: false, containers: false, egress: true };
+/** A start takes 0.2 s; on a host that is busy with other machines it takes its turn. */
+const START_DEADLINE_MS = 60_000;
+
+export function gvisorProvider(settings: GvisorSettings): Provider {
+  return {
+    name: "gvisor",
+    capabilities,
+    probe: async () => probeGvisor(settings),
+    provision: async (spec, signal) => provision(settings, spec, signal),
+  };
+}
+
+async function provision(settings: GvisorSettings, spec: MachineSpec, signal: AbortSignal): Promise<Machine> {
+  signal.throwIfAborted();
+  const [runsc, image] = await Promise.all([requireRunsc(settings), requireImage(settings)]);
+  // Undone in reverse order if anything below fails; on success the machine's disposal takes over.
+  await using undo = new AsyncDisposableStack();
+  const directory = undo.use(await createMachineDirectory(settings, spec, image));
+  const agentDoor = undo.use(await openDoor(directory.agentSocket));
+  const egressDoor = undo.use(await openDoor(directory.egressSocket));
+  const cgroup = (await canLimit(settings.cgroupMount))
+    ? undo.use(await createCgroup(settings.cgroupMount, spec.id, spec))
+    : undefined;
+  const argv = [...(cgroup?.prefix ?? []), ...runArgv(runsc, directory.sandbox)];
+  signal.throwIfAborted();
+  const sandbox = undo.use(startSandbox(argv, directory.path));
+  const [agent, egress] = await answered(Promise.all([agentDoor.entered, egressDoor.entered]), spec, sandbox, signal);
+  const owned = undo.move();
+  let disposal: Promise<void> | undefined;
+  return {
+    id: spec.id,
+    isolation: "sandbox (gVisor)",
+    capabilities,
+    layout: guestLayout(spec.repository),
+    agent,
+    egress,
+    lost: new Promise<MachineLoss>((resolve) => {
+      void sandbox.ended.then((how) => {
+        if (disposal === undefined) resolve({ reason: `The sandbox ${how}`, console: sandbox.console() });
+      });
+    }),
+    // Each part has a deadline of its own.
+    [Symbol.asyncDispose]: async () => (disposal ??= owned.disposeAsync()),
+  };
+}
+
+async function answered<T>(
+  entered: Promise<T>,
+  spec: MachineSpec,
+  sandbox: SandboxProcess,
+  signal: AbortSignal,
+): Promise<T> {
+  const failed = (what: string, cause?: unknown) =>
+    new EngineError(
+      "MACHINE_START_FAILED",
+      `Cannot start machine ${spec.id}: ${what}\n${sandbox.console()}`.trimEnd(),
+      {
+        cause,
+        hint: "hearth doctor says whether this host can run gVisor",
+      },
+    );
+  const ended = sandbox.ended.then((how) => {
+    throw failed(`the sandbox ${how}`);
+  });
+  const started = Promise.race([entered, ended]).catch((cause: unknown) => {
+    throw cause instanceof EngineError && cause.code === "MACHINE_START_FAILED" ? cause : failed(String(cause), cause);
+  });
+  const late = () => {
+    throw failed(`no answer from its agent within ${START_DEADLINE_MS / 1000} s`);
+  };
+  return untilAborted(withDeadline(started, START_DEADLINE_MS, late), signal);
+}
+
+async function requireRunsc(settings: GvisorSettings): Promise<Runsc> {
+  const binary = await findRunsc(settings.dataDir, settings.searchPath);
+  if (binary !== undefined) return { binary, uid: settings.uid };
+  throw new EngineError("PROVIDER_UNAVAILABLE", "Cannot start a gVisor machine: runsc is not installed", {
+    hint: "hearth setup gvisor",
+  });
+}
+
+async function requireImage(settings: GvisorSettings): Promise<Image> {
+  const image = await findImage(settings.dataDir, settings.imageName);
+  if (image !== undefined) return image;
+  throw new EngineError(
+    "IMAGE_MISSING",
+    `Cannot find guest image ${settings.imageName ?? "hearth"} in ${settings.dataDir}`,
+    {
+      hint: "hearth image build",
+    },
+  );
+}
