@@ -18,6 +18,7 @@ export default defineConfig({
           include: ["test/machines/gvisor*.test.ts"],
           testTimeout: 300_000,
           hookTimeout: 600_000,
+          fileParallelism: false,
         },
       },
       {

@@ -8,6 +8,7 @@ import { agentBundle } from "./agent-bundle.ts";
 import type { Hearth, RunHandle, RunOptions } from "./commands/hearth.ts";
 import { readCertificateAuthorities } from "./config.ts";
 import type { Config } from "./config.ts";
+import { claimDirectory, sweepAbandoned } from "./lib/owned-directory.ts";
 import { EngineError } from "./lib/engine-error.ts";
 import type { RunOutcome } from "./engine/run-settings.ts";
 import type { Plan } from "./plan/plan.ts";
@@ -216,8 +217,10 @@ function scratchDirectory(runDir: string): () => Promise<string> {
   let made: Promise<string> | undefined;
   return () => {
     made ??= mkdir(runDir, { recursive: true, mode: 0o700 })
+      .then(() => sweepAbandoned(runDir, "tree-"))
       .then(() => mkdtemp(join(runDir, "tree-")))
       .then((directory) => {
+        claimDirectory(directory);
         process.on("exit", () => rmSync(directory, { recursive: true, force: true }));
         return directory;
       });

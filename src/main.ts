@@ -4,6 +4,8 @@
  * at every start; the compile cache serves what is imported after it was switched on, which is everything large.
  */
 import { enableCompileCache } from "node:module";
+import { homedir } from "node:os";
+import { join } from "node:path";
 import manifest from "../package.json" with { type: "json" };
 import { frontPage } from "./commands/front-page.ts";
 
@@ -15,7 +17,8 @@ else process.exit(await runCommand());
 
 /** The exit above is needed: what an abandoned connection or timer still holds must not keep a finished command alive. */
 async function runCommand(): Promise<number> {
-  enableCompileCache();
+  // A directory of the user's own: in the shared one that is Node's default another user could put code in our way.
+  enableCompileCache(join(process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "hearth", "compile-cache"));
   const [{ runCommandLine }, { createProcessTerminal, flushOutput }] = await Promise.all([
     import("./commands/command-line.ts"),
     import("./commands/process-terminal.ts"),

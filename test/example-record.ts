@@ -1,6 +1,7 @@
 /** The record of a run in the short form of `examples/*\/expected.json`, folded from what `hearth run --json` prints. */
 import { readFileSync, readdirSync } from "node:fs";
 import { basename, join } from "node:path";
+import { leftovers } from "./leftovers.ts";
 import { ROOT, copyExample, sandbox } from "./run-hearth.ts";
 import type { HearthEnd } from "./run-hearth.ts";
 import type { Fate, RunEvent } from "../src/store/run-event.ts";
@@ -34,6 +35,8 @@ export interface ExampleRun {
   readonly record: ExampleRecord;
   readonly events: readonly (RunEvent & { readonly run: string })[];
   readonly end: HearthEnd;
+  /** What the run left behind. */
+  readonly left: readonly string[];
 }
 
 export async function runExample(example: string, provider: string): Promise<ExampleRun> {
@@ -43,7 +46,7 @@ export async function runExample(example: string, provider: string): Promise<Exa
     cwd: project,
   });
   const events = parseEvents(end.stdout);
-  return { record: recordOf(events), events, end };
+  return { record: recordOf(events), events, end, left: await leftovers(place) };
 }
 
 /** Lines of `--json` that are events; the summaries at the end have no time. */

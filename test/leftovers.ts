@@ -1,44 +1,34 @@
-/** What a test left on this host: processes, mounts and directories that carry Hearth's marks. Empty when all is well. */
+/** What a run left on this host: processes, mounts and files that carry its marks. Empty when all is well. */
 import { readFile, readdir } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Sandbox } from "./run-hearth.ts";
 
-const MARK = /hearth/;
-/** When Hearth runs its own tests, every process carries the outer run's id. */
-const OUTER_ID = process.env["RUNNER_TRACKING_ID"];
-const MACHINE = /runsc|qemu-system/;
-
-export async function leftovers(): Promise<string[]> {
-  return [...(await processes()), ...(await mounts()), ...(await directories())];
+/** By the sandbox's own directories, so that what else runs on this host is not mistaken for it. */
+export async function leftovers({ directory, temporary }: Sandbox): Promise<string[]> {
+  const [processes, mounts, files] = await Promise.all([
+    processesWith(directory),
+    readFile("/proc/mounts", "utf8"),
+    readdir(temporary, { recursive: true, withFileTypes: true }),
+  ]);
+  return [
+    ...processes,
+    ...mounts.split("\n").filter((line) => line.includes(directory)),
+    // A step's own npm keeps its compiled code in the temporary directory; on the host that is its business.
+    ...files
+      .filter((file) => !file.isDirectory() && !file.parentPath.includes("/node-compile-cache"))
+      .map((file) => `file ${join(file.parentPath, file.name)}`),
+  ];
 }
 
-async function processes(): Promise<string[]> {
+/** In their arguments or their environment: every step gets paths below the temporary directory, every sandbox is told its own. */
+async function processesWith(mark: string): Promise<string[]> {
   const found: string[] = [];
   for (const pid of (await readdir("/proc")).filter((name) => /^\d+$/.test(name))) {
     const read = (file: string): Promise<string> => readFile(`/proc/${pid}/${file}`, "utf8").catch(() => "");
     const [command, environment] = await Promise.all([read("cmdline"), read("environ")]);
-    const trackingId = /(?:^|\0)RUNNER_TRACKING_ID=(github_[^\0]*)/.exec(environment)?.[1];
-    const tracked = trackingId !== undefined && trackingId !== OUTER_ID;
-    if (tracked || (MACHINE.test(command) && MARK.test(command))) {
+    if (command.includes(mark) || environment.includes(mark)) {
       found.push(`process ${pid}: ${command.replaceAll("\0", " ").slice(0, 200)}`);
     }
-  }
-  return found;
-}
-
-async function mounts(): Promise<string[]> {
-  const table = await readFile("/proc/mounts", "utf8");
-  return table
-    .split("\n")
-    .filter((line) => MARK.test(line))
-    .map((line) => `mount ${line}`);
-}
-
-async function directories(): Promise<string[]> {
-  const names = await readdir(tmpdir());
-  const found: string[] = [];
-  for (const name of names.filter((entry) => entry.startsWith("hearth-") && !entry.startsWith("hearth-test-"))) {
-    const inside = await readdir(`${tmpdir()}/${name}`, { recursive: true }).catch(() => []);
-    if (inside.length > 0) found.push(`directory ${tmpdir()}/${name}: ${inside.slice(0, 5).join(", ")}`);
   }
   return found;
 }

@@ -1,6 +1,6 @@
 /** Starts the command line as a user would, with a state directory of its own, and gives back what it printed. */
 import { spawn } from "node:child_process";
-import { cp, mkdtemp, rm } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
@@ -16,6 +16,8 @@ export interface HearthEnd {
 export interface Sandbox extends AsyncDisposable {
   /** A directory that the test may fill; below it `state` is Hearth's. */
   readonly directory: string;
+  /** Where Hearth and everything it starts makes temporary files; to be empty, but for empty directories, when all is over. */
+  readonly temporary: string;
   /** Starts `hearth ...args` in `cwd` (default: the directory). */
   start(args: readonly string[], options?: { cwd?: string; env?: Record<string, string> }): RunningHearth;
   run(args: readonly string[], options?: { cwd?: string; env?: Record<string, string> }): Promise<HearthEnd>;
@@ -30,10 +32,12 @@ export interface RunningHearth {
 
 export async function sandbox(): Promise<Sandbox> {
   const directory = await mkdtemp(join(tmpdir(), "hearth-test-"));
+  const temporary = join(directory, "tmp");
+  await mkdir(temporary);
   const start: Sandbox["start"] = (args, options = {}) => {
     const child = spawn(process.execPath, [join(ROOT, "src", "main.ts"), ...args], {
       cwd: options.cwd ?? directory,
-      env: { ...process.env, NO_COLOR: "1", HEARTH_STATE: join(directory, "state"), ...options.env },
+      env: { ...process.env, NO_COLOR: "1", HEARTH_STATE: join(directory, "state"), TMPDIR: temporary, ...options.env },
       stdio: ["ignore", "pipe", "pipe"],
     });
     if (child.pid === undefined) throw new Error("hearth did not start");
@@ -48,6 +52,7 @@ export async function sandbox(): Promise<Sandbox> {
   };
   return {
     directory,
+    temporary,
     start,
     run: (args, options) => start(args, options).ended,
     [Symbol.asyncDispose]: () => rm(directory, { recursive: true, force: true }),

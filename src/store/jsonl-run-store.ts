@@ -10,7 +10,7 @@ import { int, number, object, optional, safeParse, string } from "zod/mini";
 import { EngineError } from "../lib/engine-error.ts";
 import { readEnding, readEvents } from "./event-reader.ts";
 import { openEventWriter } from "./event-writer.ts";
-import { identifyProcess, isAlive } from "./process-identity.ts";
+import { identifyProcess, isAlive } from "../lib/process-identity.ts";
 import type { NewRun, RunState, RunStore, RunWriter, StoredRun } from "./run-store.ts";
 
 const RunFile = object({

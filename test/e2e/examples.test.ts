@@ -1,13 +1,12 @@
 /** Every example on the host: the record must be the one beside it, and nothing may be left. */
 import { describe, expect, it } from "vitest";
 import { EXAMPLES, expectedRecord, runExample } from "../example-record.ts";
-import { leftovers } from "../leftovers.ts";
 
 describe("examples on the host", () => {
   it.each(EXAMPLES)("%s gives its expected record", async (example) => {
-    const { record, end } = await runExample(example, "host");
+    const { record, end, left } = await runExample(example, "host");
     expect(record).toEqual(expectedRecord(example));
     expect(end.exitCode).toBe(example === "failing" ? 1 : 0);
-    expect(await leftovers()).toEqual([]);
+    expect(left).toEqual([]);
   });
 });

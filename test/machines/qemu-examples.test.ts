@@ -1,13 +1,12 @@
 /** A cross-section of the examples in QEMU: the same records as everywhere. Emulated where the host has no KVM. */
 import { describe, expect, it } from "vitest";
 import { expectedRecord, runExample } from "../example-record.ts";
-import { leftovers } from "../leftovers.ts";
 
 describe("examples in QEMU", () => {
   it.each(["needs", "actions", "failing"])("%s gives its expected record", async (example) => {
-    const { record, events } = await runExample(example, "qemu");
+    const { record, events, left } = await runExample(example, "qemu");
     expect(record).toEqual(expectedRecord(example));
     expect(events.filter((event) => event.type === "machine_ready")).toHaveLength(1);
-    expect(await leftovers()).toEqual([]);
+    expect(left).toEqual([]);
   });
 });

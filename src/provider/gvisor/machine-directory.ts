@@ -7,7 +7,8 @@ import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { EngineError } from "../../lib/engine-error.ts";
 import type { Image } from "../../image/image-store.ts";
-import type { Layout, MachineSpec } from "../provider.ts";
+import { claimDirectory, sweepAbandoned } from "../../lib/owned-directory.ts";
+import type { MachineSpec } from "../provider.ts";
 import { channelMount, ociConfig, readOnlyMount } from "./bundle.ts";
 import type { SandboxDirectories } from "./runsc.ts";
 
@@ -34,6 +35,7 @@ export async function createMachineDirectory(
   const under = (name: string) => join(path, name);
   await mkdir(runDir, { recursive: true, mode: 0o700 });
   await mkdir(overlay, { recursive: true, mode: 0o700 });
+  await sweepAbandoned(runDir);
   await mkdir(path, { mode: 0o700 }).catch((cause: unknown) => {
     throw new EngineError("MACHINE_START_FAILED", `Cannot make the directory of machine ${spec.id}: ${path}`, {
       cause,
@@ -41,6 +43,7 @@ export async function createMachineDirectory(
   });
   const remove = async () => rm(path, { recursive: true, force: true });
   try {
+    claimDirectory(path);
     await Promise.all(["channel", "bundle", "state"].map((name) => mkdir(under(name))));
     const mounts = [
       readOnlyMount(image.externals, "/opt/externals"),
@@ -76,21 +79,5 @@ export async function createMachineDirectory(
     egressSocket: under("channel/egress.sock"),
     sandbox: { bundle: under("bundle"), state: under("state"), overlay },
     [Symbol.asyncDispose]: remove,
-  };
-}
-
-/** As on GitHub's machines; the same for every image. */
-export function guestLayout(repository: MachineSpec["repository"]): Layout {
-  const work = "/home/runner/work";
-  return {
-    work,
-    workspace: `${work}/${repository.name}/${repository.name}`,
-    temp: `${work}/_temp`,
-    actions: `${work}/_actions`,
-    home: "/home/runner",
-    toolCache: "/opt/hostedtoolcache",
-    externals: "/opt/externals",
-    servicesUrl: "http://10.77.0.1:9009",
-    proxyUrl: "http://127.0.0.1:3128",
   };
 }

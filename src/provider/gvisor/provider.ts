@@ -3,6 +3,7 @@
  * is made of is in `bundle.ts`, how runsc is called in `runsc.ts`. The guest dials two unix sockets of the host, one on which the
  * host is the client (agent) and one on which it is the server (egress); it has no network device.
  */
+import { guestLayout } from "../../image/guest-layout.ts";
 import { findImage } from "../../image/image-store.ts";
 import type { Image } from "../../image/image-store.ts";
 import { untilAborted, withDeadline } from "../../lib/deadline.ts";
@@ -10,7 +11,7 @@ import { EngineError } from "../../lib/engine-error.ts";
 import type { Capabilities, Machine, MachineLoss, MachineSpec, Provider } from "../provider.ts";
 import { canLimit, createCgroup } from "./cgroup.ts";
 import { openDoor } from "./guest-door.ts";
-import { createMachineDirectory, guestLayout } from "./machine-directory.ts";
+import { createMachineDirectory } from "./machine-directory.ts";
 import { probeGvisor } from "./probe.ts";
 import type { GvisorHost } from "./probe.ts";
 import { findRunsc, runArgv } from "./runsc.ts";

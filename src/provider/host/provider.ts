@@ -11,11 +11,13 @@ import { hostEnvironment } from "../../guest/account.ts";
 import { agentHandlers } from "../../guest/agent.ts";
 import { removeTree } from "../../guest/files.ts";
 import { killWhereEnvironment } from "../../guest/process-tree.ts";
+import { claimDirectory, sweepAbandoned } from "../../lib/owned-directory.ts";
 import { EngineError } from "../../lib/engine-error.ts";
 import { offerAgent } from "../../protocol/in-process-agent.ts";
 import type { Capabilities, Layout, Machine, MachineSpec, Provider } from "../provider.ts";
 
 const ISOLATION = "none (host)";
+const PREFIX = "hearth-host-";
 const CAPABILITIES: Capabilities = { isolation: "none", checkpoint: false, containers: false, egress: false };
 
 export interface HostSettings {
@@ -78,7 +80,10 @@ async function makeRoot(directory: string, spec: MachineSpec): Promise<string> {
   try {
     await mkdir(directory, { recursive: true, mode: 0o700 });
     // Resolved, because tools compare the workspace's path with what the kernel tells them.
-    return await realpath(await mkdtemp(join(directory, `hearth-${spec.id}-`)));
+    await sweepAbandoned(directory, PREFIX);
+    const root = await realpath(await mkdtemp(join(directory, `${PREFIX}${spec.id}-`)));
+    claimDirectory(root);
+    return root;
   } catch (cause) {
     throw new EngineError("MACHINE_START_FAILED", `Cannot make a directory for machine ${spec.id} in ${directory}`, {
       cause,

@@ -7,6 +7,7 @@
  */
 import { readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { guestLayout } from "../../image/guest-layout.ts";
 import { findImage } from "../../image/image-store.ts";
 import { baseInitrd, machineInitrd } from "../../image/initrd.ts";
 import { prepareKernel } from "../../image/kernel.ts";
@@ -16,7 +17,7 @@ import type { ImageDisks } from "../../image/squashfs.ts";
 import { untilAborted } from "../../lib/deadline.ts";
 import { EngineError } from "../../lib/engine-error.ts";
 import { greetGuest } from "../../protocol/greeting.ts";
-import type { Capabilities, Layout, Machine, MachineLoss, MachineSpec, Provider } from "../provider.ts";
+import type { Capabilities, Machine, MachineLoss, MachineSpec, Provider } from "../provider.ts";
 import { ISOLATION, probeQemu, requireQemu } from "./probe.ts";
 import type { QemuHost } from "./probe.ts";
 import type { Accelerator } from "./qemu-arguments.ts";
@@ -87,7 +88,7 @@ async function start(
 ): Promise<QemuProcess> {
   const agent = await readFile(agentBundle);
   const { certificateAuthorities } = spec;
-  const { work, workspace, temp, actions } = layoutOf(spec);
+  const { work, workspace, temp, actions } = guestLayout(spec.repository);
   const directories = [work, dirname(workspace), workspace, temp, actions];
   const archives = [await baseInitrd(kernel), machineInitrd({ agent, certificateAuthorities, directories })];
   // On the disk that holds the images, as what a machine writes may be much.
@@ -149,25 +150,10 @@ function machineOf(spec: MachineSpec, accelerator: Accelerator, qemu: QemuProces
     id: spec.id,
     isolation: ISOLATION[accelerator],
     capabilities: CAPABILITIES,
-    layout: layoutOf(spec),
+    layout: guestLayout(spec.repository),
     agent: qemu.port("agent"),
     egress: qemu.port("egress"),
     lost: lost.promise,
     [Symbol.asyncDispose]: () => (disposal ??= qemu[Symbol.asyncDispose]()),
-  };
-}
-
-/** The image's places, the same in every machine that starts from it. */
-function layoutOf({ repository: { name } }: MachineSpec): Layout {
-  return {
-    workspace: `/home/runner/work/${name}/${name}`,
-    work: "/home/runner/work",
-    temp: "/home/runner/work/_temp",
-    toolCache: "/opt/hostedtoolcache",
-    home: "/home/runner",
-    actions: "/home/runner/work/_actions",
-    externals: "/opt/externals",
-    servicesUrl: "http://10.77.0.1:9009",
-    proxyUrl: "http://127.0.0.1:3128",
   };
 }
