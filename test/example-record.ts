@@ -50,7 +50,7 @@ export async function runExample(example: string, provider: string): Promise<Exa
 }
 
 /** Lines of `--json` that are events; the summaries at the end have no time. */
-function parseEvents(stdout: string): (RunEvent & { run: string })[] {
+export function parseEvents(stdout: string): (RunEvent & { run: string })[] {
   return stdout
     .split("\n")
     .filter((line) => line !== "")
