@@ -6,6 +6,7 @@ import { readFileSync } from "node:fs";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { ensurePackages } from "../src/setup/apt.ts";
 import { runSteps } from "./steps.ts";
 
 interface Report {
@@ -21,7 +22,14 @@ const suite = (name: string): [string, ...string[]] => {
 };
 const suites = ["unit", "e2e", "gvisor", "qemu"] as const;
 
+/** What tests run that a fresh Debian may not have; what Hearth itself needs is set up by its own command. */
+const TEST_PACKAGES = ["curl", "git", "python3"];
+
 try {
+  await ensurePackages(TEST_PACKAGES, {
+    progress: (line) => process.stdout.write(`${line}\n`),
+    signal: new AbortController().signal,
+  });
   process.exitCode = await runSteps([
     { name: "set up", argv: ["node", "src/main.ts", "setup", "all"] },
     { name: "static checks", argv: ["node", "scripts/check.ts", "--without-tests"] },

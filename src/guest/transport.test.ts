@@ -1,13 +1,15 @@
 /** Both ways to the host, over real unix sockets: one dialled as in gVisor, one read by descriptor as a virtio port is. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, chmodSync } from "node:fs";
+import { chmodSync, constants, mkdtempSync, rmSync } from "node:fs";
+import { copyFile } from "node:fs/promises";
 import { connect, createServer } from "node:net";
 import type { Server, Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Duplex } from "node:stream";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { bundleAgent } from "../../scripts/bundle-agent.ts";
 import { connectAgent } from "../protocol/connect-agent.ts";
 import { greetGuest } from "../protocol/greeting.ts";
 import { serveAgent } from "./serve-agent.ts";
@@ -155,9 +157,12 @@ describe("the agent's entry", () => {
     // As root it wants a user `runner`, which only a guest has; as anybody else it is what it is.
     const user = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
     chmodSync(directory, 0o755);
+    // That user may not be let into the directory in which this project stands.
+    const [node, entry] = [join(directory, "node"), join(directory, "agent.mjs")];
+    await Promise.all([copyFile(process.execPath, node, constants.COPYFILE_FICLONE), bundleAgent(entry)]);
     chmodSync(join(directory, "agent.sock"), 0o777);
     const env = { HEARTH_AGENT_SOCKET: join(directory, "agent.sock"), SECRET: "x" };
-    const child = spawn(process.execPath, [join(import.meta.dirname, "main.ts")], { env, stdio: "inherit", ...user });
+    const child = spawn(node, [entry], { env, stdio: "inherit", ...user });
     const guest = await nextGuest();
     await greetGuest(guest, { deadlineMs: 10_000 });
     await using agent = connectAgent(guest);

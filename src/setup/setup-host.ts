@@ -25,6 +25,7 @@ export type SetupWish = "best" | "all" | "qemu";
 
 /** Throws SETUP_FAILED or IMAGE_BUILD_FAILED, the first of them, when what was wished for is not there at the end. */
 export async function setupHost(wish: SetupWish, options: SetupOptions): Promise<void> {
+  await ensurePackages(["git"], options);
   switch (wish) {
     case "qemu":
       return setupQemu(options);
