@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { EngineError } from "../lib/engine-error.ts";
 import { commit, createRepository, createTestDirectory, fingerprint, git, writeFiles } from "./repository.fixture.ts";
 import type { TestDirectory } from "./repository.fixture.ts";
+import { uncommittedFiles } from "./uncommitted-files.ts";
 import { changedFiles, describeRepository } from "./repository.ts";
 
 let directory: TestDirectory;
@@ -34,8 +35,6 @@ describe("describeRepository", () => {
       name: "hi",
       remoteUrl: "git@github.com:octo/hi.git",
       headCommitMessage: "change",
-      uncommittedFiles: [],
-      clean: true,
     });
   });
 
@@ -55,7 +54,6 @@ describe("describeRepository", () => {
       ref: "refs/heads/main",
       owner: "local",
       name: "hello",
-      clean: false,
     });
   });
 
@@ -70,7 +68,7 @@ describe("describeRepository", () => {
       ref: "refs/heads/trunk",
       defaultBranch: "trunk",
     });
-    expect(repository).toMatchObject({ headCommitMessage: "", uncommittedFiles: ["a.txt"], clean: false });
+    expect(repository.headCommitMessage).toBe("");
     expect(await changedFiles(repository)).toEqual(["a.txt"]);
   });
 
@@ -111,9 +109,8 @@ describe("describeRepository", () => {
     writeFiles(root, { "changed x": "2", "new/deep file": "", "-dash": "", "new\nline": "", "x.log": "" });
     git(root, "add", "--", "-dash");
     git(root, "rm", "-q", "gone");
-    const { uncommittedFiles, clean } = await describeRepository(root);
-    expect(uncommittedFiles.toSorted()).toEqual(["-dash", "both", "changed x", "gone", "new\nline", "new/deep file"]);
-    expect(clean).toBe(false);
+    const expected = ["-dash", "both", "changed x", "gone", "new\nline", "new/deep file"];
+    expect((await uncommittedFiles(root)).toSorted()).toEqual(expected);
   });
 
   it("refuses a working tree that the repository's own configuration put elsewhere", async () => {
@@ -135,7 +132,7 @@ describe("describeRepository", () => {
     vi.stubEnv("GIT_DIR", join(other, ".git"));
     vi.stubEnv("GIT_INDEX_FILE", join(other, ".git/index"));
     vi.stubEnv("GIT_WORK_TREE", other);
-    expect(await describeRepository(root)).toMatchObject({ root, headSha: sha, clean: true });
+    expect(await describeRepository(root)).toMatchObject({ root, headSha: sha });
   });
 
   it("runs nothing that the repository configures, and writes nothing", async () => {
@@ -144,7 +141,6 @@ describe("describeRepository", () => {
     const before = fingerprint(root);
     const repository = await describeRepository(root);
     await changedFiles(repository);
-    expect(repository.clean).toBe(false);
     expect(existsSync(canary)).toBe(false);
     expect(fingerprint(root)).toBe(before);
   });

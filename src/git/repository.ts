@@ -1,13 +1,14 @@
 /**
  * Facts of the repository a run is started from, by the git command. Read only; the user's repository may be in any state:
  * no commit yet, a detached HEAD, a merge in progress, a linked worktree, or no git at all.
- * It is on the path of every `hearth run`: four git processes at once, then one.
+ * It is on the path of every `hearth run`: five git processes at once, none of which reads the working tree.
  */
 import { existsSync } from "node:fs";
 import { realpath } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { EngineError } from "../lib/engine-error.ts";
-import { git, parseConfig, splitNul, withoutFilters } from "./git.ts";
+import { git, splitNul } from "./git.ts";
+import { uncommittedFiles } from "./uncommitted-files.ts";
 import { localName, parseRemoteUrl } from "./remote-url.ts";
 
 export interface Repository {
@@ -28,10 +29,6 @@ export interface Repository {
   readonly name: string;
   readonly remoteUrl: string | undefined;
   readonly headCommitMessage: string;
-  /** Paths that differ from HEAD or are not in it, ignored ones aside. Empty where there is no git. */
-  readonly uncommittedFiles: readonly string[];
-  /** The working tree is HEAD's. */
-  readonly clean: boolean;
 }
 
 /** Throws `EngineError` GIT_FAILED when there is a `.git` that git does not accept (broken, or owned by somebody else). */
@@ -40,11 +37,12 @@ export async function describeRepository(directory: string): Promise<Repository>
   const root = findRoot(start);
   if (root === undefined) return withoutGit(start);
 
-  const [toplevel, config, refs, headObject] = await Promise.all([
+  const [toplevel, config, refs, headObject, symbolicHead] = await Promise.all([
     git(["rev-parse", "--show-toplevel"], { cwd: root }),
-    git(["config", "-z", "--get-regexp", String.raw`^(remote\.origin\.url|filter\..*)$`], { cwd: root, answers: [1] }),
+    git(["config", "-z", "--get", "remote.origin.url"], { cwd: root, answers: [1] }),
     git(["for-each-ref", "--format=%(refname) %(symref)", "--", ...DEFAULT_BRANCH_REFS], { cwd: root }),
     git(["cat-file", "--batch"], { cwd: root, input: "HEAD\n" }),
+    git(["symbolic-ref", "--quiet", "HEAD"], { cwd: root, answers: [1] }),
   ]);
   // `core.worktree` of a repository somebody else made could otherwise have us read, and serve, all of a home directory.
   if (toplevel.toString().replace(/\n$/, "") !== root) {
@@ -53,25 +51,20 @@ export async function describeRepository(directory: string): Promise<Repository>
     });
   }
 
-  const settings = parseConfig(config);
-  const filters = new Set(
-    settings.flatMap(([key]) => /^filter\.(?<name>.+)\.[^.]+$/s.exec(key)?.groups?.["name"] ?? []),
-  );
-  const status = parseStatus(await readStatus(root, filters));
-  const { headSha, branch } = status;
-  const remoteUrl = settings.find(([key]) => key === "remote.origin.url")?.[1];
+  const [remoteUrl] = splitNul(config);
+  // Empty when HEAD is detached; there also before the first commit.
+  const ref = symbolicHead.toString().trim();
+  const branch = ref === "" ? undefined : ref.replace(/^refs\/heads\//, "");
   const defaultBranch = chooseDefaultBranch(refs.toString(), branch);
   return {
     root,
     isGit: true,
-    headSha,
-    ref: branch === undefined ? await refOfDetachedHead(root, defaultBranch) : `refs/heads/${branch}`,
+    headSha: /^(?<sha>[0-9a-f]+) commit /.exec(headObject.toString())?.groups?.["sha"],
+    ref: ref === "" ? await refOfDetachedHead(root, defaultBranch) : ref,
     defaultBranch,
     ...((remoteUrl === undefined ? undefined : parseRemoteUrl(remoteUrl)) ?? localName(basename(root))),
     remoteUrl,
     headCommitMessage: messageOf(headObject.toString()),
-    uncommittedFiles: status.paths,
-    clean: status.paths.length === 0 && headSha !== undefined,
   };
 }
 
@@ -80,9 +73,10 @@ export async function describeRepository(directory: string): Promise<Repository>
  * what is not committed. Undefined when it cannot be known: no git, or a shallow clone that ends at HEAD.
  */
 export async function changedFiles(repository: Repository): Promise<readonly string[] | undefined> {
-  const { root, headSha, uncommittedFiles } = repository;
+  const { root, headSha } = repository;
   if (!repository.isGit) return undefined;
-  if (headSha === undefined) return uncommittedFiles;
+  const uncommitted = await uncommittedFiles(root);
+  if (headSha === undefined) return uncommitted;
   const parent = /^parent (?<sha>\w+)$/m.exec((await git(["cat-file", "commit", headSha], { cwd: root })).toString())
     ?.groups?.["sha"];
   // In a shallow clone the parent has a name and no content.
@@ -91,7 +85,7 @@ export async function changedFiles(repository: Repository): Promise<readonly str
   const names = await git(["diff-tree", "-z", "-r", "--no-commit-id", "--no-renames", "--name-only", ...range], {
     cwd: root,
   });
-  return [...new Set([...splitNul(names), ...uncommittedFiles])];
+  return [...new Set([...splitNul(names), ...uncommitted])];
 }
 
 /** A directory taken by itself, whatever repository it may be in: as one that has no git. */
@@ -117,52 +111,10 @@ function withoutGit(root: string): Repository {
     ...localName(basename(root)),
     remoteUrl: undefined,
     headCommitMessage: "",
-    uncommittedFiles: [],
-    clean: false,
   };
 }
 
 const DEFAULT_BRANCH_REFS = ["refs/remotes/origin/HEAD", "refs/heads/main", "refs/heads/master"];
-
-/** Submodules count by the commit they are at: looking for changes inside them would run git under their configuration. */
-async function readStatus(root: string, filters: Iterable<string>): Promise<Buffer> {
-  const format = ["--porcelain=v2", "-z", "--branch", "--no-ahead-behind", "--no-renames"];
-  const extent = ["--untracked-files=all", "--ignore-submodules=dirty"];
-  return await git([...withoutFilters(filters), "status", ...format, ...extent], { cwd: root });
-}
-
-interface Status {
-  readonly headSha: string | undefined;
-  /** Undefined when HEAD is detached. */
-  readonly branch: string | undefined;
-  readonly paths: readonly string[];
-}
-
-/** Source: git-status(1), "Porcelain Format Version 2". */
-function parseStatus(output: Buffer): Status {
-  let headSha: string | undefined;
-  let branch: string | undefined;
-  const paths: string[] = [];
-  for (const entry of splitNul(output)) {
-    if (entry.startsWith("# branch.oid ")) headSha = withoutWords(entry, 2);
-    else if (entry.startsWith("# branch.head ")) branch = withoutWords(entry, 2);
-    else if (entry.startsWith("1 ")) paths.push(withoutWords(entry, 8));
-    else if (entry.startsWith("u ")) paths.push(withoutWords(entry, 10));
-    else if (entry.startsWith("? ")) paths.push(withoutWords(entry, 1));
-  }
-  return {
-    headSha: headSha === "(initial)" ? undefined : headSha,
-    branch: branch === "(detached)" ? undefined : branch,
-    paths,
-  };
-}
-
-/** A path may hold spaces, so the words before it are counted off rather than split. */
-function withoutWords(text: string, count: number): string {
-  let at = 0;
-  for (let word = 0; word < count; word++) at = text.indexOf(" ", at) + 1;
-  return text.slice(at);
-}
 
 function chooseDefaultBranch(refs: string, current: string | undefined): string {
   const origin = /^refs\/remotes\/origin\/HEAD refs\/remotes\/origin\/(?<branch>.+)$/m.exec(refs)?.groups?.["branch"];
