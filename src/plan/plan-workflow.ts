@@ -10,6 +10,7 @@ import type { Scope } from "../expression/evaluate.ts";
 import { objectFromEntries } from "../expression/ordered-object.ts";
 import type { Diagnostic } from "../lib/diagnostic.ts";
 import type { Job, Step, StepsJob, Workflow } from "../workflow/workflow.ts";
+import { filterConflicts } from "./filter-conflicts.ts";
 import { dispatchInputs } from "./dispatch-inputs.ts";
 import type { Event } from "./event.ts";
 import { matchTrigger } from "./match-trigger.ts";
@@ -44,6 +45,8 @@ interface Selection {
 const MAX_CELLS_OF_A_RUN = 10_000;
 
 export function planWorkflow(workflow: Workflow, request: PlanRequest): PlanResult {
+  const conflicts = filterConflicts(workflow);
+  if (conflicts.length > 0) return { kind: "refused", path: workflow.path, diagnostics: conflicts };
   const match = matchTrigger(workflow, request.event);
   const start = withInputs(workflow, match, request);
   if (isRefused(start)) return start;

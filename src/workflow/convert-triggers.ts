@@ -35,19 +35,10 @@ function convertTrigger(event: string, at: TemplateToken, config: TemplateToken 
     outputs: event === "workflow_call" ? convertOutputs(valueAt(config, "outputs"), faults) : undefined,
     secrets: event === "workflow_call" ? convertSecrets(valueAt(config, "secrets")) : undefined,
   };
-  checkFilters(trigger, at, config, faults);
-  return trigger;
-}
-
-function checkFilters(trigger: Trigger, at: TemplateToken, config: TemplateToken | undefined, faults: Faults): void {
-  for (const filter of ["branches", "tags", "paths"]) {
-    const ignored = valueAt(config, `${filter}-ignore`);
-    if (ignored === undefined || valueAt(config, filter) === undefined) continue;
-    faults.error(ignored, `You may only define one of '${filter}' and '${filter}-ignore' for a single event`);
-  }
-  if (trigger.event === "workflow_run" && (trigger.workflows ?? []).length === 0) {
+  if (event === "workflow_run" && (trigger.workflows ?? []).length === 0) {
     faults.error(at, "'on.workflow_run' does not reference any workflows");
   }
+  return trigger;
 }
 
 function convertSchedules(token: TemplateToken | undefined, faults: Faults): NonNullable<Trigger["schedules"]> {

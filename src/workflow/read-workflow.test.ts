@@ -292,11 +292,6 @@ describe("a refusal", () => {
       withJob("if: secrets.X"),
       `${path}:5:9: error: Unrecognized named-value: 'secrets'. Located at position 1 within expression: secrets.X (jobs.build.if)`,
     ],
-    [
-      "both kinds of a filter",
-      withOn("on: { push: { tags: [a], tags-ignore: [b] } }"),
-      /define one of 'tags' and 'tags-ignore'.*\(on\.push\.tags-ignore\)$/,
-    ],
     ["workflow_run without workflows", withOn("on: workflow_run"), /does not reference any workflows/],
     [
       "a wrong reference",

@@ -58,7 +58,6 @@ const notPassing: { readonly [file: string]: string } = {
   "errors-reusable-workflow-permissions-not-allowed-workflow-level-from-caller-default.yml": PERMISSIONS,
   "errors-reusable-workflow-permissions-not-allowed-workflow-level-from-caller-job-level.yml": PERMISSIONS,
   "errors-reusable-workflow-permissions-not-allowed-workflow-level-from-caller-workflow-level.yml": PERMISSIONS,
-  "events-mapping-all.yml": "defines both branches and branches-ignore, which GitHub's service refuses, and so do we",
   "is-partial-rerun.yml": CALLED_PLACES,
   "job-permissions.yml": RESOLVED,
   "mvp.yml": "wants no line end after a script that ends the file without one; the yaml package adds it",

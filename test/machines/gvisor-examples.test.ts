@@ -1,5 +1,6 @@
 /** Every example in a gVisor sandbox: the record must be the one beside it, the same as on every other provider. */
 import { describe, expect, it } from "vitest";
+import { bootIdsOf } from "../boot-ids.ts";
 import { EXAMPLES, expectedRecord, runExample } from "../example-record.ts";
 
 describe("examples in gVisor", () => {
@@ -12,7 +13,13 @@ describe("examples in gVisor", () => {
     expect(left).toEqual([]);
   });
 
-  it("gives three workflows three machines, and the two jobs of each the same one", async () => {
+  it("runs three jobs and five steps in one machine: one boot id, seen from inside and from outside", async () => {
+    const seen = await bootIdsOf("gvisor");
+    expect(seen.inside).toHaveLength(5);
+    expect(new Set([...seen.inside, ...seen.outside]).size).toBe(1);
+  });
+
+  it("gives three workflows three machines", async () => {
     const { events } = await runExample("parallel", "gvisor");
     const bootIds = events.flatMap((event) => (event.type === "machine_ready" ? [event.bootId] : []));
     expect(bootIds).toHaveLength(3);
