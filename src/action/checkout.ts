@@ -79,7 +79,7 @@ export function planCheckout(inputs: { readonly [name: string]: string }, contex
         CHECKOUT_SPARSE: input("sparse-checkout"),
         CHECKOUT_SPARSE_CONE: flag(input("sparse-checkout-cone-mode"), true),
         CHECKOUT_SUBMODULES: parseSubmodules(input("submodules")),
-        ...gitConfiguration(context, flag(input("set-safe-directory"), true) === "true" ? path : undefined),
+        ...gitConfiguration(context, repository, flag(input("set-safe-directory"), true) === "true" ? path : undefined),
       },
     },
     post: undefined,
@@ -164,8 +164,14 @@ function parseSubmodules(text: string): "" | "true" | "recursive" {
  * git's settings for this step alone, by its environment, which its submodules' git sees too. The endpoint is reached
  * without the proxy. checkout as well sets `safe.directory` for the time of its step only.
  */
-function gitConfiguration(context: CheckoutContext, safeDirectory: string | undefined): { [name: string]: string } {
+function gitConfiguration(
+  context: CheckoutContext,
+  repository: string,
+  safeDirectory: string | undefined,
+): { [name: string]: string } {
   const settings = [
+    // git takes the longest prefix that fits, so that a rule of the user's own for all of github.com does not take this away.
+    [`url.${context.gitUrl}/${repository}.insteadOf`, `${context.serverUrl}/${repository}`],
     [`url.${context.gitUrl}/.insteadOf`, `${context.serverUrl}/`],
     [`url.${context.gitUrl}/.insteadOf`, "git@github.com:"],
     [`http.${context.gitUrl}/.proxy`, ""],

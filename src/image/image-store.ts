@@ -102,16 +102,14 @@ export async function writeManifest(
   await writeFile(join(directory, "image.json"), `${JSON.stringify(manifest, null, 2)}\n`);
 }
 
-/** Files of an image belong to many users: an ordinary user removes them from inside a user namespace. */
+/**
+ * Files of an image belong to many users: what an ordinary user cannot remove is removed from inside a user namespace, which
+ * not every host grants and which a tree of one's own does not need.
+ */
 export async function removeTree(directory: string): Promise<void> {
-  const result = await runCommand([
-    ...rootPrefix(ownUid()),
-    "rm",
-    "--recursive",
-    "--force",
-    "--one-file-system",
-    directory,
-  ]);
+  const remove = ["rm", "--recursive", "--force", "--one-file-system", directory];
+  if ((await runCommand(remove)).code === 0) return;
+  const result = await runCommand([...rootPrefix(ownUid()), ...remove]);
   if (result.code === 0) return;
   throw new EngineError("IMAGE_BUILD_FAILED", `Cannot remove ${directory}: ${result.stderr.trim()}`);
 }
