@@ -118,6 +118,8 @@ async function provisionMachine(wishes: MachineWishes, id: string): Promise<Mach
       npmRegistry,
     });
     const explain = async (error: EngineError): Promise<EngineError> => {
+      // A refusal comes from a machine that is there.
+      if (error.code === "GUEST_REFUSED") return error;
       const loss = await Promise.race([machine.lost, setTimeout(EXPLANATION_MS, undefined, { ref: false })]);
       const reason = loss?.reason ?? error.message;
       emit({ type: "machine_lost", machine: id, reason, console: loss?.console ?? "" });

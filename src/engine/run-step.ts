@@ -5,6 +5,7 @@
 import { ExpressionError, isTruthy, toText } from "../expression/evaluate.ts";
 import type { ExpressionTemplate } from "../expression/template.ts";
 import type { ActionManifest } from "../action/manifest.ts";
+import { EngineError } from "../lib/engine-error.ts";
 import { unreachable } from "../lib/unreachable.ts";
 import type { StepResult } from "../store/run-event.ts";
 import type { RunStep, UsesStep } from "../workflow/workflow.ts";
@@ -177,7 +178,7 @@ async function executeComposite(run: StepRun, step: UsesStep, action: CompositeA
   return { outcome: status, exitCode: firstFailure?.exitCode, message: firstFailure?.message };
 }
 
-/** An expression that cannot be evaluated is the author's fault, and a value here; everything else rises. */
+/** An expression that cannot be evaluated, or a request that the machine refuses, fails the step; everything else rises. */
 async function orProblem<T>(
   work: () => Promise<T>,
 ): Promise<{ readonly kind: "value"; readonly value: T } | { readonly kind: "problem"; readonly message: string }> {
@@ -185,6 +186,8 @@ async function orProblem<T>(
     return { kind: "value", value: await work() };
   } catch (error) {
     if (error instanceof ExpressionError) return { kind: "problem", message: error.message };
+    if (error instanceof EngineError && error.code === "GUEST_REFUSED")
+      return { kind: "problem", message: error.message };
     throw error;
   }
 }

@@ -352,6 +352,16 @@ describe("local actions", () => {
     );
   });
 
+  it("fails the step, and only the step, when the machine refuses what it asks for", async () => {
+    const run = await runYaml(
+      workflowOf("\n  - uses: actions/checkout@v4\n  - uses: ./a\n  - if: always()\n    run: echo still here"),
+      { files: { "a/action.yml": `name: a\n${"# too long to be read\n".repeat(60_000)}` } },
+    );
+    expect(run.fates).toEqual({ "job/1": "success", "job/2": "failure", "job/3": "success" });
+    expect(run.outcome.error).toBeUndefined();
+    expect(run.lines).toContain("still here");
+  });
+
   it("fails a step whose local action is not in the workspace, and says what to do (4.1)", async () => {
     const run = await runYaml(workflowOf("\n  - uses: ./missing"), { files: { "readme.txt": "x" } });
     expect(run.fates["job/1"]).toBe("failure");
