@@ -1,13 +1,13 @@
 /**
- * `npm test`: sets up what the suites need, then the check, then everything in real machines. What cannot be set up here is
- * named with its fix and its suite counted as not proven, which is not a pass.
+ * `npm test`: sets up what the suites need, then the check, then everything in real machines. A part that fails does not keep the
+ * others from running; what could not run is named and counted as not proven, which is a failure.
  */
-import { readFileSync } from "node:fs";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ensurePackages } from "../src/setup/apt.ts";
 import { runSteps } from "./steps.ts";
+import type { ScriptStep } from "./steps.ts";
 
 interface Report {
   readonly numPassedTests: number;
@@ -15,35 +15,49 @@ interface Report {
   readonly numPendingTests: number;
 }
 
-const reports = mkdtempSync(join(tmpdir(), "hearth-reports-"));
-const suite = (name: string): [string, ...string[]] => {
-  const file = join(reports, `${name}.json`);
-  return ["vitest", "run", "--project", name, "--reporter=default", "--reporter=json", `--outputFile.json=${file}`];
-};
-const suites = ["unit", "e2e", "gvisor", "qemu"] as const;
-
+const SUITES = ["unit", "e2e", "gvisor", "qemu"];
 /** What tests run that a fresh Debian may not have; what Hearth itself needs is set up by its own command. */
 const TEST_PACKAGES = ["curl", "git", "python3"];
 
+const reports = mkdtempSync(join(tmpdir(), "hearth-reports-"));
+const suite = (name: string): ScriptStep => {
+  const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${join(reports, `${name}.json`)}`];
+  return { name: `tests: ${name}`, argv: ["vitest", "run", "--project", name, ...reporters] };
+};
+const steps: readonly ScriptStep[] = [
+  { name: "set up", argv: ["node", "src/main.ts", "setup", "all"] },
+  { name: "static checks", argv: ["node", "scripts/check.ts", "--without-tests"] },
+  ...SUITES.map(suite),
+  { name: "build", argv: ["node", "scripts/build.ts"] },
+  { name: "the release starts", argv: ["node", "dist/main.js", "--version"] },
+];
+
 try {
-  await ensurePackages(TEST_PACKAGES, {
-    progress: (line) => process.stdout.write(`${line}\n`),
-    signal: new AbortController().signal,
-  });
-  process.exitCode = await runSteps([
-    { name: "set up", argv: ["node", "src/main.ts", "setup", "all"] },
-    { name: "static checks", argv: ["node", "scripts/check.ts", "--without-tests"] },
-    ...suites.map((name) => ({ name: `tests: ${name}`, argv: suite(name) })),
-    { name: "build", argv: ["node", "scripts/build.ts"] },
-    { name: "the release starts", argv: ["node", "dist/main.js", "--version"] },
-  ]);
+  await ensurePackages(TEST_PACKAGES, { progress: say, signal: new AbortController().signal });
+  const failed: string[] = [];
+  for (const step of steps) if ((await runSteps([step])) !== 0) failed.push(step.name);
+  summarise(failed);
 } finally {
-  const totals = suites.map(readReport);
-  const sum = (key: keyof Report): number => totals.reduce((total, report) => total + (report?.[key] ?? 0), 0);
-  process.stdout.write(
-    `\ntests: ${sum("numPassedTests")} passed, ${sum("numFailedTests")} failed, ${sum("numPendingTests")} skipped\n`,
-  );
   rmSync(reports, { recursive: true, force: true });
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+function summarise(failed: readonly string[]): void {
+  const results = SUITES.map((name) => ({ name, report: readReport(name) }));
+  const notRun = results.filter(({ report }) => report === undefined).map(({ name }) => name);
+  const sum = (key: keyof Report): number => results.reduce((total, { report }) => total + (report?.[key] ?? 0), 0);
+  if (failed.length > 0) say(`\nfailed: ${failed.join(", ")}`);
+  if (notRun.length > 0) say(`not proven, as the suite did not come to its end: ${notRun.join(", ")}`);
+  const [passed, failures, skipped] = [
+    sum("numPassedTests"),
+    sum("numFailedTests") + notRun.length,
+    sum("numPendingTests"),
+  ];
+  say(`\ntests: ${passed} passed, ${failures} failed, ${skipped} skipped`);
+  process.exitCode = failed.length > 0 ? 1 : 0;
 }
 
 function readReport(name: string): Report | undefined {
@@ -51,7 +65,7 @@ function readReport(name: string): Report | undefined {
     const report: Report = JSON.parse(readFileSync(join(reports, `${name}.json`), "utf8"));
     return report;
   } catch {
-    // The suite did not come to its end; runSteps has said so, and the exit code is its.
+    // The suite did not come to its end, which is said above and fails the whole.
     return undefined;
   }
 }

@@ -228,9 +228,10 @@ function scratchDirectory(runDir: string): () => Promise<string> {
   };
 }
 
-/** `github.run_id` is a number to actions: the run's own id, which is base 36, read as one and kept within 2^53. */
+/** `github.run_id` is a number to actions: the run's own id read in base 36, whose last 53 bits repeat after years. */
 function runIdOf(run: string): number {
-  return Number.parseInt(run.slice(0, 10), 36);
+  const id = run.split("").reduce((sum, digit) => sum * 36n + BigInt(Number.parseInt(digit, 36)), 0n);
+  return Number(BigInt.asUintN(53, id));
 }
 
 /** GitHub takes the switch from a secret or a variable of this name. */

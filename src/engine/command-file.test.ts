@@ -1,12 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import {
-  isBlockedVariable,
-  MAX_COMMAND_FILE_BYTES,
-  MAX_COMMAND_FILE_ENTRIES,
-  parseKeyValueFile,
-  parsePathFile,
-} from "./command-file.ts";
+import { MAX_COMMAND_FILE_BYTES, MAX_COMMAND_FILE_ENTRIES, parseKeyValueFile, parsePathFile } from "./command-file.ts";
 
 type Pairs = readonly (readonly [string, string])[];
 
@@ -138,17 +132,6 @@ describe("parsePathFile", () => {
     const many = parsePathFile(Buffer.from("/a\n".repeat(MAX_COMMAND_FILE_ENTRIES + 1)));
     expect(many.paths.length).toBe(MAX_COMMAND_FILE_ENTRIES);
     expect(many.problem).toContain("more than 1000");
-  });
-});
-
-describe("isBlockedVariable", () => {
-  it.each([
-    ["NODE_OPTIONS", true],
-    ["node_options", true],
-    ["NODE_OPTION", false],
-    ["PATH", false],
-  ])("%s: %s", (name, isBlocked) => {
-    expect(isBlockedVariable(name)).toBe(isBlocked);
   });
 });
 

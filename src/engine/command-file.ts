@@ -3,7 +3,6 @@
  * Pure. The files come from the job: their size and the number of entries are bounded, and nothing in a name is special here.
  * Parsing stops at the first bad line, and pairs before it count: the caller applies them and fails the step.
  */
-export { isBlockedVariable } from "../joblog/blocked-variable.ts";
 
 export const MAX_COMMAND_FILE_BYTES = 1 << 20;
 export const MAX_COMMAND_FILE_ENTRIES = 1000;

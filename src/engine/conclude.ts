@@ -13,6 +13,8 @@ export interface FateLedger {
   /** Every event of the run passes through here. */
   note(event: RunEventBody): void;
   readonly jobs: ReadonlyMap<JobKey, JobFates>;
+  /** Events that no honest run has, in words. */
+  readonly faults: readonly string[];
 }
 
 interface JobFates {
@@ -21,21 +23,30 @@ interface JobFates {
   readonly fates: Map<string, Fate>;
   /** A step that was concluded twice: the second fate does not replace the first, it is a fault. */
   readonly repeated: string[];
+  completed: boolean;
 }
 
 export function createFateLedger(): FateLedger {
   const jobs = new Map<JobKey, JobFates>();
+  const faults: string[] = [];
   return {
     jobs,
+    faults,
     note(event) {
       if (event.type === "job_planned") {
         const { job, id, steps } = event;
-        jobs.set(job, { id, declared: steps.length, fates: new Map(), repeated: [] });
+        if (jobs.has(job)) faults.push(`job ${job} was planned twice`);
+        else jobs.set(job, { id, declared: steps.length, fates: new Map(), repeated: [], completed: false });
       } else if (event.type === "step_completed" && event.phase === "main") {
         const job = jobs.get(event.job);
-        if (job === undefined) return;
-        if (job.fates.has(event.step)) job.repeated.push(event.step);
+        if (job === undefined)
+          faults.push(`step ${event.step} has a fate in job ${event.job}, which was never planned`);
+        else if (job.fates.has(event.step)) job.repeated.push(event.step);
         else job.fates.set(event.step, event.fate);
+      } else if (event.type === "job_completed") {
+        const job = jobs.get(event.job);
+        if (job === undefined) faults.push(`job ${event.job} ended and was never planned`);
+        else job.completed = true;
       }
     },
   };
@@ -70,12 +81,18 @@ export function countFates(ledger: FateLedger): FateCounts {
 
 /** What does not add up, in words; empty when every declared step of every job has exactly one fate. */
 export function findMissingFates(plan: Plan, ledger: FateLedger): string[] {
-  const faults: string[] = [];
-  for (const { job, steps } of plan.jobs) {
+  const faults = [...ledger.faults];
+  for (const { job, steps, cells } of plan.jobs) {
     if (job.kind !== "steps") continue;
     const instances = [...ledger.jobs].filter(([, fates]) => fates.id === job.id);
+    // A job that was skipped as a whole is one record, whatever its matrix.
+    const whole = instances.length === 1 && instances[0]?.[0] === job.id;
     if (instances.length === 0) faults.push(`job ${job.id} is in the plan and not in the record`);
-    for (const [key, { declared, fates, repeated }] of instances) {
+    else if (!whole && cells !== "dynamic" && instances.length !== cells.length) {
+      faults.push(`job ${job.id} has ${cells.length} cells and its record ${instances.length}`);
+    }
+    for (const [key, { declared, fates, repeated, completed }] of instances) {
+      if (!completed) faults.push(`job ${key} never ended`);
       if (declared !== steps.length) {
         faults.push(`job ${key} declares ${steps.length} steps and its record holds ${declared}`);
       }

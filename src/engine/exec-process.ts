@@ -56,9 +56,7 @@ function endWhenAsked(agent: AgentClient, id: string, control: ExecControl, ende
   gaveUp.promise.catch(() => undefined);
 
   const descend = async (): Promise<void> => {
-    // A process that starts after the cancel is one that insisted on running: `always()`, a post step.
-    const cancels = control.cancel.aborted ? [] : [control.cancel];
-    const asked = await firstAborted([control.kill, ...cancels, control.timeout], ended);
+    const asked = await firstAborted([control.kill, control.cancel, control.timeout], ended);
     if (asked === undefined) return;
     cause = asked === control.timeout ? "timeout" : "cancel";
     const rungs = [

@@ -28,7 +28,6 @@ export function openStepLog(
       setEnv: (name, value) => void (job.state.env[name] = value),
       addPath: (path) => void (job.state.path = prependPath(job.state.path, [path])),
     },
-    readMatcherFile: (path) =>
-      agent.readFile(path.startsWith("/") ? path : `${layout.workspace}/${path}`, MATCHER_FILE_MAX_BYTES),
+    readMatcherFile: (path) => agent.readFile(path, MATCHER_FILE_MAX_BYTES),
   });
 }

@@ -15,4 +15,7 @@ export interface RunContext {
   readonly masker: Masker;
   readonly oneMachine: boolean;
   readonly cancelRequested: () => boolean;
+  readonly killed: () => boolean;
+  /** Ends everything at once, for a fault of ours. */
+  readonly abandon: () => void;
 }

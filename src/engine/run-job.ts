@@ -14,6 +14,8 @@ import { runStep } from "./run-step.ts";
 import type { StepEnd } from "./run-step.ts";
 import { plainStepName, stepName } from "./step-name.ts";
 
+const NEVER = new AbortController().signal;
+
 export interface JobResult {
   readonly conclusion: Conclusion;
   readonly reason: string | undefined;
@@ -28,37 +30,41 @@ export interface JobLimits {
   readonly timedOut: AbortSignal;
 }
 
-/** Throws nothing that happens in the job: a lost machine is in the result. */
+/** Throws nothing that happens in the job: a lost machine is in the result, and so is one that refuses to be made ready or cleaned. */
 export async function runJob(job: JobRun, limits: JobLimits): Promise<JobResult> {
-  const never = new AbortController().signal;
   const remaining = [...job.instance.steps];
-  let lost: EngineError | undefined;
   try {
     await setUp(job);
     for (let next = remaining[0]; next !== undefined && !job.kill.aborted; next = remaining[0]) {
       remaining.shift();
-      await runDeclared(job, next, never);
+      await runDeclared(job, next);
     }
+    await runPosts(job);
     if (job.kill.aborted) return killed(job, remaining);
-    for (const [index, post] of job.state.posts.toReversed().entries()) {
-      const ref = `post-${job.state.posts.length - index}`;
-      await reported(job, ref, "post", `Post ${post.name}`, () => runPost(job, post, ref, never));
-    }
     await complete(job);
   } catch (error) {
     if (!(error instanceof EngineError)) throw error;
-    lost = error;
-    notReached(job.emit, job.instance.key, remaining, `the machine was lost: ${error.message}`);
+    const lost = error.code === "GUEST_REFUSED" ? undefined : error;
+    const reason = lost === undefined ? error.message : `the machine was lost: ${error.message}`;
+    notReached(job.emit, job.instance.key, remaining, reason);
+    return { conclusion: "failure", reason, outputs: lost === undefined ? jobOutputs(job) : {}, lost };
   }
 
-  const outputs = lost === undefined ? jobOutputs(job) : {};
-  if (lost !== undefined) return { conclusion: "failure", reason: lost.message, outputs, lost };
   const { status } = job.state;
   const reason =
     status === "cancelled" && limits.timedOut.aborted
       ? `the job has exceeded its maximum execution time of ${limits.timeoutMinutes} minutes`
       : undefined;
-  return { conclusion: status, reason, outputs, lost };
+  return { conclusion: status, reason, outputs: jobOutputs(job), lost: undefined };
+}
+
+async function runPosts(job: JobRun): Promise<void> {
+  const { posts } = job.state;
+  for (const [index, post] of posts.toReversed().entries()) {
+    if (job.kill.aborted) return;
+    const ref = `post-${posts.length - index}`;
+    await reported(job, ref, "post", `Post ${post.name}`, () => runPost(job, post, ref, NEVER));
+  }
 }
 
 /** Nothing more is started in a machine that is about to go. */
@@ -116,7 +122,7 @@ async function setUp(job: JobRun): Promise<void> {
   });
 }
 
-async function runDeclared(job: JobRun, planned: PlannedStep, never: AbortSignal): Promise<void> {
+async function runDeclared(job: JobRun, planned: PlannedStep): Promise<void> {
   const { step } = planned;
   const ref = String(step.number);
   await reported(job, ref, "main", stepName(job, step), async () => {
@@ -131,8 +137,7 @@ async function runDeclared(job: JobRun, planned: PlannedStep, never: AbortSignal
         outputs: {},
       };
     }
-    if (job.cancel.aborted) job.state.status = "cancelled";
-    return runStep(job, step, { ref, phase: "main", scope: job.state.scope, timeout: never, posts: job.state.posts });
+    return runStep(job, step, { ref, phase: "main", scope: job.state.scope, timeout: NEVER, posts: job.state.posts });
   });
 }
 

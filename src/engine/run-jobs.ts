@@ -47,6 +47,7 @@ export async function runJobs(run: RunContext, slots: number, start: StartInstan
   const done = new Map<string, JobRecord>();
   const ends: JobEnd[] = [];
   let error: EngineError | undefined;
+  let fault: { readonly cause: unknown } | undefined;
 
   const finish = (job: StepsJob, legs: readonly InstanceEnd[]): void => {
     done.set(job.id, { id: job.id, legs });
@@ -83,15 +84,23 @@ export async function runJobs(run: RunContext, slots: number, start: StartInstan
         legEnded(job, early);
         continue;
       }
-      const ended = start(instance, done, siblings.signal).then((end) => {
-        running.delete(instance);
-        error ??= end.lost;
-        if (end.conclusion === "failure" && !end.tolerated && instance.failFast) siblings.abort();
-        legEnded(job, end);
-      });
+      const ended = start(instance, done, siblings.signal)
+        .then((end) => {
+          error ??= end.lost;
+          if (end.conclusion === "failure" && !end.tolerated && instance.failFast) siblings.abort();
+          legEnded(job, end);
+        })
+        .catch((cause: unknown) => void (fault ??= { cause }))
+        .finally(() => void running.delete(instance));
       running.set(instance, ended);
     }
 
+    if (fault !== undefined) {
+      // A fault of ours: nothing more starts, and nothing is left behind.
+      run.abandon();
+      await Promise.all(running.values());
+      throw fault.cause;
+    }
     if (running.size > 0) await Promise.race(running.values());
     else if (ready.length === 0 && !waiting.some(({ job }) => job.needs.every((need) => done.has(need)))) break;
   }
@@ -141,10 +150,16 @@ function endBeforeStart(
   if (error !== undefined && run.oneMachine)
     return endWithoutRunning(run, instance, "cancelled", error.message, "not_reached");
   if (siblings.aborted) return endWithoutRunning(run, instance, "cancelled", "another job of its matrix failed");
-  if (run.cancelRequested() && !isTruthy(evaluate(instance.job.condition, needsScope(run, instance.job, done)))) {
-    return endWithoutRunning(run, instance, "cancelled", "the run was cancelled");
+  if (run.killed()) return endWithoutRunning(run, instance, "cancelled", "the run was ended at once");
+  if (!run.cancelRequested()) return undefined;
+  // Asked again: what was true before the cancel may not be now.
+  try {
+    const insists = isTruthy(evaluate(instance.job.condition, needsScope(run, instance.job, done)));
+    return insists ? undefined : endWithoutRunning(run, instance, "cancelled", "the run was cancelled");
+  } catch (problem) {
+    if (problem instanceof ExpressionError) return endWithoutRunning(run, instance, "failure", problem.message);
+    throw problem;
   }
-  return undefined;
 }
 
 function takeReady(

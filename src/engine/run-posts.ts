@@ -2,6 +2,7 @@
  * What steps left to do after the last one, in reverse order of registration. A post inherits its step's `env`, `with`,
  * `continue-on-error` and time limit, evaluated again now; a failing post fails the job (ACTIONS-CONTRACT §3.4).
  */
+import type { ExpressionTemplate } from "../expression/template.ts";
 import { unreachable } from "../lib/unreachable.ts";
 import { actionInputs } from "./action-inputs.ts";
 import { runNode } from "./execute-javascript.ts";
@@ -11,16 +12,16 @@ import type { Post } from "./job-state.ts";
 import { runBody } from "./run-step.ts";
 import type { StepEnd } from "./run-step.ts";
 import { evaluateIn } from "./step-run.ts";
-import type { StepPlace } from "./step-run.ts";
+import type { Execution, StepPlace, StepRun } from "./step-run.ts";
 import { textMapping } from "./typed-value.ts";
 
-/** Runs one post. A composite's is a block: its children's posts in reverse order, all of them whatever becomes of one. */
+/** Runs one post. A composite's is a block of its children's, and concluded as one. */
 export async function runPost(job: JobRun, post: Post, ref: string, timeout: AbortSignal): Promise<StepEnd> {
   const place: StepPlace = { ref, phase: "post", scope: post.scope, timeout, posts: [] };
   switch (post.kind) {
     case "script":
       return runBody(job, post.step, place, {
-        condition: { kind: "expression", expression: "always()", source: "always()", at: post.step.at },
+        condition: always(post),
         state: {},
         execute: (run) => runOwnScript(run, post.script, post.env),
       });
@@ -35,15 +36,31 @@ export async function runPost(job: JobRun, post: Post, ref: string, timeout: Abo
           return runNode(run, `${post.directory}/${post.script}`, values);
         },
       });
-    case "composite": {
-      let worst: StepEnd = { kind: "skipped", reason: "none of its steps has anything to do" };
-      for (const child of post.posts.toReversed()) {
-        const end = await runPost(job, child, ref, timeout);
-        if (worst.kind === "skipped" || (end.kind === "ran" && worst.conclusion === "success")) worst = end;
-      }
-      return worst;
-    }
+    case "composite":
+      return runBody(job, post.step, place, {
+        condition: always(post),
+        state: {},
+        execute: (run) => runBlock(run, post.posts),
+      });
     default:
       return unreachable(post);
   }
+}
+
+/** In reverse order, all of them whatever becomes of one; the block's step concludes for the job. */
+async function runBlock(run: StepRun, posts: readonly Post[]): Promise<Execution> {
+  const { job } = run;
+  const { status } = job.state;
+  let worst: Execution = { outcome: "success" };
+  for (const post of posts.toReversed()) {
+    if (job.kill.aborted) break;
+    const end = await runPost(job, post, run.ref, run.timeout);
+    if (end.kind === "ran" && end.conclusion !== "success" && worst.outcome === "success") worst = end;
+  }
+  job.state.status = status;
+  return { outcome: worst.outcome, exitCode: worst.exitCode, message: worst.message };
+}
+
+function always({ step }: Post): ExpressionTemplate {
+  return { kind: "expression", expression: "always()", source: "always()", at: step.at };
 }

@@ -4,7 +4,8 @@
  */
 import type { StepFiles } from "../context/github-context.ts";
 import { defaultVariables } from "./contexts.ts";
-import { MAX_COMMAND_FILE_BYTES, isBlockedVariable, parseKeyValueFile, parsePathFile } from "./command-file.ts";
+import { isBlockedVariable } from "../joblog/blocked-variable.ts";
+import { MAX_COMMAND_FILE_BYTES, parseKeyValueFile, parsePathFile } from "./command-file.ts";
 import { execProcess } from "./exec-process.ts";
 import type { Execution, StepRun } from "./step-run.ts";
 import { prependPath, stepEnvironment } from "./step-environment.ts";
@@ -19,11 +20,17 @@ export interface ProcessRequest {
   readonly saysExitCode: boolean;
 }
 
+const NEVER = new AbortController().signal;
+const CANCELLED: Execution = { outcome: "cancelled", message: "The operation was canceled." };
+
 const READ_ORDER = ["env", "path", "output", "state", "stepSummary"] as const satisfies readonly (keyof StepFiles)[];
 
 export async function runProcess(run: StepRun, request: ProcessRequest): Promise<Execution> {
   const { job, log } = run;
-  const { machine } = job;
+  const { machine, kill } = job;
+  const cancel = run.insists ? NEVER : job.cancel;
+  // Between a step's condition and its process lie round trips to the machine, and a cancel may come in any of them.
+  if (cancel.aborted || kill.aborted) return CANCELLED;
   const { agent, layout, environment } = machine;
   const id = job.newId();
   const pathOf = (prefix: string): string => `${layout.temp}/_runner_file_commands/${prefix}_${id}`;
@@ -54,7 +61,7 @@ export async function runProcess(run: StepRun, request: ProcessRequest): Promise
       read: files.map(({ path }) => ({ path, maxBytes: MAX_COMMAND_FILE_BYTES })),
     },
     (stream, chunk) => log.write(stream, chunk),
-    { cancel: job.cancel, timeout: run.timeout, kill: job.kill, ladder: job.ladder },
+    { cancel, timeout: run.timeout, kill, ladder: job.ladder },
   );
   for (const refusal of machine.refusals) log.line(refusal);
   machine.refusals.clear();
@@ -74,8 +81,7 @@ export async function runProcess(run: StepRun, request: ProcessRequest): Promise
     problems.push(...applyCommandFile(run, kind, file.content));
   }
 
-  if (end.endedBy === "cancel")
-    return { outcome: "cancelled", exitCode: end.code ?? undefined, message: "The operation was canceled." };
+  if (end.endedBy === "cancel") return { ...CANCELLED, exitCode: end.code ?? undefined };
   if (end.endedBy === "timeout") return { outcome: "failure", exitCode: end.code ?? undefined };
   if (end.failure !== undefined) {
     log.error(end.failure);

@@ -18,6 +18,7 @@ import type { Post, Scope } from "./job-state.ts";
 import { openStepLog } from "./open-step-log.ts";
 import { evaluateIn, fail } from "./step-run.ts";
 import type { Execution, StepPlace, StepRun } from "./step-run.ts";
+import { timeLimit } from "./time-limit.ts";
 import { booleanOf, numberOf, textMapping } from "./typed-value.ts";
 
 export type StepEnd =
@@ -58,8 +59,10 @@ export async function runBody(
 ): Promise<StepEnd> {
   const outputs: Record<string, string> = {};
   const state = { ...body.state };
+  const insists = job.cancel.aborted;
+  if (insists) noteCancel(job, place);
   const log = openStepLog(job, place.ref, { outputs, state });
-  const before: StepRun = { ...place, job, step, log, env: place.scope.env, outputs, state };
+  const before: StepRun = { ...place, job, step, log, env: place.scope.env, outputs, state, insists };
 
   // Errors in `if` and `env` fail the step, and continue-on-error does not apply to them (ACTIONS-CONTRACT §3.3).
   const start = await orProblem(async () => {
@@ -85,19 +88,14 @@ export async function runBody(
 
 async function withinTimeout(run: StepRun, execute: StepBody["execute"]): Promise<Execution> {
   const { timeoutMinutes } = run.step;
-  const timer = new AbortController();
   const done = await orProblem(async () => {
     const minutes =
       timeoutMinutes === undefined ? 0 : numberOf(await evaluateIn(run, timeoutMinutes), "timeout-minutes");
-    const timing = minutes > 0 ? setTimeout(() => timer.abort(), Math.floor(minutes) * 60_000) : undefined;
-    try {
-      const execution = await execute({ ...run, timeout: AbortSignal.any([run.timeout, timer.signal]) });
-      return timer.signal.aborted && execution.outcome === "failure"
-        ? fail(run, `The step has timed out after ${Math.floor(minutes)} minutes.`)
-        : execution;
-    } finally {
-      clearTimeout(timing);
-    }
+    using limit = timeLimit(minutes);
+    const execution = await execute({ ...run, timeout: AbortSignal.any([run.timeout, limit.signal]) });
+    return limit.signal.aborted && execution.outcome === "failure"
+      ? fail(run, `The step has timed out after ${Math.floor(minutes)} minutes.`)
+      : execution;
   });
   return done.kind === "problem" ? fail(run, done.message) : done.value;
 }
@@ -109,6 +107,12 @@ async function conclude(run: StepRun, execution: Execution): Promise<StepResult>
   const tolerated = await orProblem(async () => booleanOf(await evaluateIn(run, continueOnError), "continue-on-error"));
   if (tolerated.kind === "problem") run.log.error(tolerated.message);
   return tolerated.kind === "value" && tolerated.value ? "success" : "failure";
+}
+
+/** From here on success() and failure() are false, in the job and in the composite around. */
+function noteCancel(job: JobRun, place: StepPlace): void {
+  job.state.status = "cancelled";
+  if (place.phase === "main") place.scope.status = "cancelled";
 }
 
 /** Later steps cannot repair a result: it only becomes worse, and `cancelled` is worse than `failure`. */

@@ -5,17 +5,20 @@ import { MatcherSet } from "../joblog/problem-matcher.ts";
 import type { Plan } from "../plan/plan.ts";
 import type { RunEventBody } from "../store/run-event.ts";
 import { concludeRun, countFates, createFateLedger, findMissingFates } from "./conclude.ts";
-import type { JobsEnd } from "./run-jobs.ts";
+import type { JobEnd } from "./conclude.ts";
 import { jobContexts } from "./contexts.ts";
 import type { JobRecord } from "./contexts.ts";
 import type { JobInstance, JobRun } from "./job-run.ts";
 import { jobSettings } from "./job-settings.ts";
+import { maskEvent } from "./mask-event.ts";
 import { createMachineSource } from "./machine-source.ts";
 import type { MachineSource } from "./machine-source.ts";
 import type { RunContext } from "./run-context.ts";
-import { notReached, runJob } from "./run-job.ts";
+import { concludeWithoutRunning, notReached, runJob } from "./run-job.ts";
 import { runJobs } from "./run-jobs.ts";
-import type { InstanceEnd } from "./run-jobs.ts";
+import type { InstanceEnd, JobsEnd } from "./run-jobs.ts";
+import { timeLimit } from "./time-limit.ts";
+import type { TimeLimit } from "./time-limit.ts";
 import type { RunDependencies, RunOutcome, RunSettings, RunSignals } from "./run-settings.ts";
 
 /** After a cancel, steps that insist on running (`always()`) have this long (ACTIONS-CONTRACT §3.2). */
@@ -31,11 +34,13 @@ export async function runWorkflow(
   const { provider, now } = dependencies;
   const startedAt = now();
   const ledger = createFateLedger();
+  const masker = new Masker();
   const emit = (event: RunEventBody): void => {
     ledger.note(event);
-    dependencies.emit(event);
+    dependencies.emit(maskEvent(event, masker));
   };
-  const masker = new Masker();
+  const abandon = new AbortController();
+  const kill = AbortSignal.any([signals.kill, abandon.signal]);
   for (const secret of Object.values(settings.secrets)) masker.add(secret);
   const oneMachine = settings.machinePer === "workflow";
   const run: RunContext = {
@@ -47,7 +52,9 @@ export async function runWorkflow(
     token: settings.secrets["GITHUB_TOKEN"] ?? `hearth_${dependencies.newId()}`,
     masker,
     oneMachine,
-    cancelRequested: () => signals.cancel.aborted || signals.kill.aborted,
+    cancelRequested: () => signals.cancel.aborted || kill.aborted,
+    killed: () => kill.aborted,
+    abandon: () => abandon.abort(),
   };
 
   masker.add(run.token);
@@ -61,49 +68,56 @@ export async function runWorkflow(
     provider: provider.name,
     declaredSteps,
   });
-  const jobs = await runInMachines(run, signals);
+  const jobs = await runInMachines(run, { cancel: signals.cancel, kill });
 
   const counts = countFates(ledger);
   const faults = findMissingFates(plan, ledger);
   const error =
-    faults.length > 0
+    jobs.error === undefined && faults.length > 0
       ? { code: "FATES_DO_NOT_ADD_UP", message: faults.join("; ") }
-      : jobs.error && { code: jobs.error.code, message: jobs.error.message };
+      : jobs.error && { code: errorCode(jobs.error), message: masker.mask(jobs.error.message) };
   const conclusion = error === undefined ? concludeRun(jobs.ends, counts, run.cancelRequested()) : "failure";
   const durationMs = Math.round(now() - startedAt);
   emit({ type: "run_completed", conclusion, error, counts, durationMs });
   return { conclusion, error, counts, durationMs };
 }
 
-async function runInMachines(run: RunContext, signals: RunSignals): Promise<JobsEnd> {
+/** Whatever is thrown in here is the run's error: the record has an end all the same. */
+async function runInMachines(
+  run: RunContext,
+  signals: RunSignals,
+): Promise<{ readonly ends: readonly JobEnd[]; readonly error: Error | undefined }> {
   const { plan, settings, dependencies } = run;
-  const kill = withCancelLimit(signals);
-  await using machines = createMachineSource({
-    provider: dependencies.provider,
-    services: dependencies.services,
-    per: settings.machinePer,
-    idPrefix: settings.run,
-    repository: plan.event.repository,
-    cpus: settings.cpus,
-    memoryMib: settings.memoryMib,
-    network: settings.network,
-    certificateAuthorities: settings.certificateAuthorities,
-    npmRegistry: settings.npmRegistry,
-    emit: run.emit,
-    now: dependencies.now,
-    kill: kill.signal,
-  });
+  let jobs: JobsEnd = { ends: [], error: undefined };
   try {
+    await using machines = createMachineSource({
+      provider: dependencies.provider,
+      services: dependencies.services,
+      per: settings.machinePer,
+      idPrefix: settings.run,
+      repository: plan.event.repository,
+      cpus: settings.cpus,
+      memoryMib: settings.memoryMib,
+      network: settings.network,
+      certificateAuthorities: settings.certificateAuthorities,
+      npmRegistry: settings.npmRegistry,
+      emit: run.emit,
+      now: dependencies.now,
+      kill: signals.kill,
+    });
     const slots = run.oneMachine ? 1 : settings.maxParallelJobs;
-    return await runJobs(run, slots, (instance, needs, failFast) =>
-      runInstance(run, instance, needs, machines, {
-        cancel: AbortSignal.any([signals.cancel, failFast]),
-        kill: kill.signal,
-      }),
+    jobs = await runJobs(run, slots, (instance, needs, failFast) =>
+      runInstance(run, instance, needs, machines, { ...signals, cancel: AbortSignal.any([signals.cancel, failFast]) }),
     );
-  } finally {
-    kill.disarm();
+  } catch (error) {
+    return { ends: jobs.ends, error: jobs.error ?? (error instanceof Error ? error : new Error(String(error))) };
   }
+  return jobs;
+}
+
+/** What is no `EngineError` is a bug of ours, or a machine that does not go away. */
+function errorCode(error: Error): string {
+  return error instanceof EngineError ? error.code : "INTERNAL";
 }
 
 async function runInstance(
@@ -122,11 +136,15 @@ async function runInstance(
     return end;
   };
   const withoutMachine = (error: unknown): InstanceEnd => {
-    if (!(error instanceof EngineError) && !signals.kill.aborted) throw error;
-    const lost = error instanceof EngineError ? error : undefined;
-    const reason = lost?.message ?? "the run was cancelled while its machine was being made";
-    notReached(emit, instance.key, instance.steps, reason);
-    return { conclusion: lost === undefined ? "cancelled" : "failure", reason, outputs: {}, lost, tolerated: false };
+    // A provider that was interrupted may call it what it likes.
+    if (signals.kill.aborted) {
+      const reason = "the run was ended while its machine was being made";
+      concludeWithoutRunning(emit, instance.key, instance.steps, { kind: "cancelled", reason });
+      return { conclusion: "cancelled", reason, outputs: {}, lost: undefined, tolerated: false };
+    }
+    if (!(error instanceof EngineError)) throw error;
+    notReached(emit, instance.key, instance.steps, error.message);
+    return { conclusion: "failure", reason: error.message, outputs: {}, lost: error, tolerated: false };
   };
 
   let lease;
@@ -145,8 +163,9 @@ async function runInstance(
   }
   const { timeoutMinutes, tolerated, defaults, env } = settings;
 
-  const timer = new AbortController();
-  const timing = setTimeout(() => timer.abort(), timeoutMinutes * 60_000);
+  using limit = timeLimit(timeoutMinutes);
+  const cancel = AbortSignal.any([signals.cancel, limit.signal]);
+  using cancelLimit = limitAfter(cancel);
   const job: JobRun = {
     plan: run.plan,
     identity: run.identity,
@@ -169,29 +188,28 @@ async function runInstance(
     newId: dependencies.newId,
     now: dependencies.now,
     ladder: dependencies.ladder,
-    cancel: AbortSignal.any([signals.cancel, timer.signal]),
-    kill: signals.kill,
+    cancel,
+    kill: AbortSignal.any([signals.kill, cancelLimit.signal]),
     debug: run.settings.debug,
   };
-  const result = await runJob(job, { timeoutMinutes, timedOut: timer.signal });
-  clearTimeout(timing);
+  const result = await runJob(job, { timeoutMinutes, timedOut: limit.signal });
   const lost = result.lost && (await held.explain(result.lost));
   return ended({ ...result, lost, reason: lost?.message ?? result.reason, tolerated });
 }
 
-/** A cancelled run that does not come to its end is killed. */
-function withCancelLimit(signals: RunSignals): { readonly signal: AbortSignal; disarm(): void } {
+/** A cancelled job that does not come to its end is killed, whatever cancelled it. */
+function limitAfter(cancel: AbortSignal): TimeLimit {
   const limit = new AbortController();
   let timing: NodeJS.Timeout | undefined;
   const arm = (): void => {
     timing = setTimeout(() => limit.abort(), CANCEL_LIMIT_MS);
   };
-  if (signals.cancel.aborted) arm();
-  else signals.cancel.addEventListener("abort", arm, { once: true });
+  if (cancel.aborted) arm();
+  else cancel.addEventListener("abort", arm, { once: true });
   return {
-    signal: AbortSignal.any([signals.kill, limit.signal]),
-    disarm() {
-      signals.cancel.removeEventListener("abort", arm);
+    signal: limit.signal,
+    [Symbol.dispose]: () => {
+      cancel.removeEventListener("abort", arm);
       clearTimeout(timing);
     },
   };

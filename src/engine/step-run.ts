@@ -26,6 +26,8 @@ export interface StepRun extends StepPlace {
   readonly job: JobRun;
   readonly step: RunStep | UsesStep;
   readonly log: StepLog;
+  /** It was begun after the job's cancel, because its condition said so: the cancel does not end it. */
+  readonly insists: boolean;
   /** The step's own `env`, evaluated, over that of the composites around it. */
   readonly env: Readonly<Record<string, string>>;
   /** Grow while the step runs: deprecated stdout commands and command files write them. */

@@ -47,9 +47,11 @@ export async function killWhereEnvironment(
 }
 
 async function killAll(find: () => number[]): Promise<void> {
-  for (let round = 0; round < MAX_KILL_ROUNDS; round++) {
+  // Looked for twice: a process shows no environment and no session at the moment of its exec.
+  let emptyLooks = 0;
+  for (let round = 0; round < MAX_KILL_ROUNDS && emptyLooks < 2; round++) {
     const pids = find();
-    if (pids.length === 0) return;
+    emptyLooks = pids.length === 0 ? emptyLooks + 1 : 0;
     for (const pid of pids) signalProcess(pid, "SIGKILL");
     await delay(ROUND_PAUSE_MS);
   }

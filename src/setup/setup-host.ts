@@ -36,7 +36,7 @@ export async function setupHost(wish: SetupWish, options: SetupOptions): Promise
       options.progress("no working KVM here: gVisor");
       return setupGvisorAndImage(options).catch(async (error: unknown) => {
         if (!(error instanceof EngineError) || error.code !== "SETUP_FAILED") throw error;
-        options.progress(`${error.message}${error.hint === undefined ? "" : ` (${error.hint})`}`);
+        options.progress(describe(error));
         options.progress("no gVisor here: QEMU with emulation, which is slow and no security boundary");
         await setupQemu(options);
       });
@@ -73,12 +73,22 @@ async function kvmWorks(options: SetupOptions): Promise<boolean> {
     return false;
   }
   options.progress("/dev/kvm is there: trying whether a guest boots under it");
-  await ensurePackages(qemuPackages, options);
-  const qemuVersion = await readQemuVersion();
-  if (qemuVersion === undefined) return false;
-  const answer = await probeKvm({ dataDir: options.dataDir, kernel: await prepareKernel(options), qemuVersion });
-  if (!answer.works) options.progress(`KVM does not work: ${answer.reason}`);
-  return answer.works;
+  try {
+    await ensurePackages(qemuPackages, options);
+    const qemuVersion = await readQemuVersion();
+    if (qemuVersion === undefined) return false;
+    const answer = await probeKvm({ dataDir: options.dataDir, kernel: await prepareKernel(options), qemuVersion });
+    if (!answer.works) options.progress(`KVM does not work: ${answer.reason}`);
+    return answer.works;
+  } catch (error) {
+    if (!(error instanceof EngineError)) throw error;
+    options.progress(`KVM cannot be tried: ${describe(error)}`);
+    return false;
+  }
+}
+
+function describe({ message, hint }: EngineError): string {
+  return hint === undefined ? message : `${message} (${hint})`;
 }
 
 async function inTurn(parts: readonly (() => Promise<void>)[], { progress }: SetupOptions): Promise<void> {
@@ -89,7 +99,7 @@ async function inTurn(parts: readonly (() => Promise<void>)[], { progress }: Set
     } catch (error) {
       if (!(error instanceof EngineError)) throw error;
       failures.push(error);
-      progress(`failed: ${error.message}${error.hint === undefined ? "" : ` (${error.hint})`}`);
+      progress(`failed: ${describe(error)}`);
     }
   }
   const [first] = failures;

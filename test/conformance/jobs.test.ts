@@ -1,5 +1,6 @@
 /** What jobs and actions are owed: needs, matrices, results, composites, posts, cancellation. Rules are of ACTIONS-CONTRACT. */
 import { describe, expect, it } from "vitest";
+import { RUNNER_LADDER } from "../../src/engine/exec-process.ts";
 import { planYaml, runYaml } from "../run-yaml.ts";
 
 const job = (body: string): string => `runs-on: ubuntu-latest\n${body}`.replace(/^/gm, "    ");
@@ -393,6 +394,7 @@ jobs:
 
   it("interrupts the step, runs cancelled() and always() steps, starts nothing else (3.2, 3.3)", async () => {
     const run = await runYaml(workflow, {
+      ladder: RUNNER_LADDER,
       onEvent: (event, abort) => {
         if (event.type === "log" && event.line === "waiting") abort.cancel();
       },

@@ -24,6 +24,8 @@ export interface FakeGuest {
   readonly home: string;
   readonly files: FakeFiles;
   readonly answer: (request: ExecRequest) => FakeExec | undefined;
+  /** Throws when this reset is to be refused. */
+  readonly beforeReset: () => void;
 }
 
 export function fakeAgent(guest: FakeGuest): AgentHandlers {
@@ -62,6 +64,7 @@ export function fakeAgent(guest: FakeGuest): AgentHandlers {
     pack: (path) => Readable.from(packed(files, path)),
     hashFiles: async () => "",
     reset: async ({ empty }) => {
+      guest.beforeReset();
       for (const path of empty) {
         if (path === "/") throw new Error("will not empty /");
         for (const name of files.keys()) if (name.startsWith(`${path}/`)) files.delete(name);

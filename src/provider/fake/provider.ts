@@ -22,6 +22,8 @@ export interface FakeKnobs {
   readonly dieDuringExec?: number;
   /** The nth command gives no sign any more, and neither does the agent to a heartbeat. */
   readonly hangOnExec?: number;
+  /** The nth reset is refused. */
+  readonly refuseReset?: number;
   readonly bootDelayMs?: number;
   readonly capabilities?: Partial<Capabilities>;
 }
@@ -97,10 +99,15 @@ function startMachine(
   };
   live.set(spec.id, die);
   const layout = layoutFor(spec);
+  let resets = 0;
   const handlers = fakeAgent({
     bootId: machine.bootId,
     home: layout.home,
     files: machine.files,
+    beforeReset: () => {
+      resets += 1;
+      if (resets === knobs.refuseReset) throw new Error("a mount is in the way");
+    },
     answer: (request) => {
       const number = machine.execs.push(request);
       if (number === knobs.dieDuringExec) die({ reason: `died during command ${number}`, console: "" });

@@ -1,0 +1,151 @@
+/** Where runs went wrong before: secrets in reasons, cancels in gaps, timers, refusals, kills, throws. */
+import { describe, expect, it } from "vitest";
+import { EngineError } from "../../src/lib/engine-error.ts";
+import { fakeProvider } from "../../src/provider/fake/provider.ts";
+import type { Provider } from "../../src/provider/provider.ts";
+import { runYaml } from "../run-yaml.ts";
+
+const SECRET = "hunter2-hunter2";
+const steps = (text: string): string => `on: push\njobs:\n  job:\n    runs-on: ubuntu-latest\n    steps:\n${text}\n`;
+
+describe("a secret", () => {
+  it.each([
+    ["a directory", steps("      - { run: echo, working-directory: '/nope/${{ secrets.S }}' }")],
+    ["an expression", steps("      - run: echo ${{ fromJSON(secrets.S) }}")],
+    ["a number", steps("      - { run: echo, timeout-minutes: '${{ secrets.S }}' }")],
+    ["a step's name", steps("      - { run: echo, name: 'x ${{ secrets.S }}' }")],
+    [
+      "a job's environment",
+      steps("      - run: echo").replace("    steps", "    env: ${{ fromJSON(secrets.S) }}\n    steps"),
+    ],
+    ["a job's name", steps("      - run: echo").replace("    steps", "    name: ${{ secrets.S }}\n    steps")],
+  ])("that stands in %s is in no event", async (_place, yaml) => {
+    const run = await runYaml(yaml, { secrets: { S: SECRET } }).catch((error: unknown) => ({
+      events: [String(error)],
+    }));
+    expect(JSON.stringify(run.events)).not.toContain(SECRET);
+  });
+});
+
+describe("a cancel", () => {
+  it("that comes between a step's condition and its process stops the step, and the children after it", async () => {
+    const run = await runYaml(steps("      - uses: actions/checkout@v4\n      - uses: ./c\n      - run: echo never"), {
+      files: {
+        "c/action.yml":
+          "name: c\ndescription: d\nruns:\n  using: composite\n  steps:\n    - run: echo never\n      shell: bash\n    - run: echo never\n      shell: bash\n",
+      },
+      onEvent: (event, abort) => {
+        if (event.type === "group" && event.title.startsWith("Run ./c")) abort.cancel();
+      },
+    });
+    expect(run.lines).not.toContain("never");
+    expect(run.fates).toEqual({ "job/1": "success", "job/2": "cancelled", "job/3": "cancelled" });
+  });
+
+  it("asks a condition that cannot be evaluated, and the run still ends with a record", async () => {
+    const run = await runYaml(
+      `on: push\njobs:\n  first:\n    runs-on: ubuntu-latest\n    steps: [{ run: echo waiting }]\n  second:\n    if: "!cancelled() || fromJSON('{')"\n    runs-on: ubuntu-latest\n    steps: [{ run: echo never }]\n`,
+      { onEvent: (event, abort) => void (event.type === "log" && event.line === "waiting" && abort.cancel()) },
+    );
+    expect(run.conclusions["second"]).toBe("failure");
+    expect(run.events.at(-1)?.type).toBe("run_completed");
+  });
+
+  it("while the machine is being made is a cancel, whatever the provider says of it", async () => {
+    const inner = fakeProvider();
+    const provider: Provider = {
+      ...inner,
+      provision: (_spec, signal) =>
+        new Promise((_resolve, reject) => {
+          signal.addEventListener("abort", () => reject(new EngineError("MACHINE_START_FAILED", "interrupted")));
+        }),
+    };
+    const run = await runYaml(steps("      - run: echo"), {
+      provider,
+      onEvent: (event, abort) => {
+        if (event.type === "machine_requested") setImmediate(() => abort.kill());
+      },
+    });
+    expect(run.outcome).toMatchObject({ conclusion: "cancelled", error: undefined });
+    expect(run.fates).toEqual({ "job/1": "cancelled" });
+  });
+});
+
+describe("a kill", () => {
+  it("starts neither the posts that wait nor the jobs that insist", async () => {
+    const action = "name: a\ndescription: d\nruns: { using: node24, main: main.js, post: post.js }";
+    const run = await runYaml(
+      `on: push\njobs:\n  job:\n    runs-on: ubuntu-latest\n    steps:\n      - uses: actions/checkout@v4\n      - uses: ./a\n      - uses: ./a\n  next:\n    needs: job\n    if: always()\n    runs-on: ubuntu-latest\n    steps: [{ run: echo never }]\n`,
+      {
+        files: { "a/action.yml": action, "a/main.js": "", "a/post.js": "console.log('post')" },
+        onEvent: (event, abort) => {
+          if (event.type === "log" && event.line === "post") abort.kill();
+        },
+      },
+    );
+    expect(run.lines.filter((line) => line === "post" || line === "never")).toEqual(["post"]);
+    expect(run.fates["next/1"]).toBe("cancelled");
+    expect(run.outcome.conclusion).toBe("cancelled");
+  });
+});
+
+describe("a time limit", () => {
+  it.each(["40000", "0.5", "0", "-1"])("of %s minutes does not end a step or a job at once", async (minutes) => {
+    const yaml = steps(`      - { run: sleep 0.1, timeout-minutes: ${minutes} }`);
+    const run = await runYaml(yaml.replace("    steps", `    timeout-minutes: ${minutes}\n    steps`));
+    expect(run.fates).toEqual({ "job/1": "success" });
+    expect(run.outcome.conclusion).toBe("success");
+  });
+});
+
+describe("a machine in trouble", () => {
+  it("that refuses to be cleaned fails that job with its outputs kept, and not the run's other jobs", async () => {
+    const run = await runYaml(
+      "on: push\njobs:\n  a:\n    runs-on: ubuntu-latest\n    outputs: { o: kept }\n    steps: [{ run: a }]\n  b:\n    runs-on: ubuntu-latest\n    steps: [{ run: b }]\n",
+      { provider: fakeProvider({ refuseReset: 2 }) },
+    );
+    expect(run.conclusions).toEqual({ a: "failure", b: "success" });
+    expect(run.outputs["a"]).toEqual({ o: "kept" });
+    expect(run.outcome.error).toBeUndefined();
+  });
+
+  it("that cannot be destroyed is the run's error, after every job has its record", async () => {
+    const inner = fakeProvider();
+    const provider: Provider = {
+      ...inner,
+      provision: async (spec, signal) => {
+        const machine = await inner.provision(spec, signal);
+        return {
+          ...machine,
+          [Symbol.asyncDispose]: async () => {
+            await machine[Symbol.asyncDispose]();
+            throw new Error("it does not go away");
+          },
+        };
+      },
+    };
+    const run = await runYaml(steps("      - run: echo"), { provider });
+    expect(run.fates).toEqual({ "job/1": "success" });
+    expect(run.outcome.conclusion).toBe("failure");
+    expect(run.outcome.error?.message).toContain("it does not go away");
+    expect(run.events.at(-1)?.type).toBe("run_completed");
+  });
+});
+
+describe("the post of a composite action", () => {
+  it("inherits continue-on-error from the step that used it (3.4)", async () => {
+    const run = await runYaml(
+      steps("      - uses: actions/checkout@v4\n      - { uses: ./c, continue-on-error: true }"),
+      {
+        files: {
+          "c/action.yml": "name: c\ndescription: d\nruns: { using: composite, steps: [{ uses: ./a }] }",
+          "a/action.yml": "name: a\ndescription: d\nruns: { using: node24, main: main.js, post: post.js }",
+          "a/main.js": "",
+          "a/post.js": "process.exit(1)",
+        },
+      },
+    );
+    expect(run.fates["job/post-1"]).toBe("failure/success");
+    expect(run.outcome.conclusion).toBe("success");
+  });
+});
