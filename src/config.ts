@@ -3,7 +3,7 @@
  * terminal. Every setting knows its unit, what it is for and where its value came from; `hearth doctor` prints them.
  * Of a flag, a variable and a file, the first that is set wins, in this order; an empty variable is not set.
  */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { availableParallelism, homedir, totalmem } from "node:os";
 import { dirname, isAbsolute, join, resolve } from "node:path";
@@ -104,6 +104,7 @@ export function loadConfig(flags: Flags, environment: Environment, directory: st
 
   const mirrored = flagged("--mirror", flags.mirror) ?? variable("HEARTH_MIRROR");
   const mirror = mirrored === undefined ? undefined : path(mirrored);
+  if (mirror !== undefined && !isDirectory(mirror.value)) throw bad(mirror, "a directory of bare repositories");
 
   const settings: Setting[] = [
     setting("data", "images and what setup installed", dataDir),
@@ -164,6 +165,10 @@ export async function readCertificateAuthorities({ certificateFiles }: Config): 
 
 function pemCertificates(text: string): readonly string[] {
   return text.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
+}
+
+function isDirectory(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 }
 
 type Variable = (name: string) => Found<string> | undefined;

@@ -106,7 +106,8 @@ esac
 
 group 'Fetching the repository'
 options=(--no-tags --prune --no-recurse-submodules)
-if [ "$CHECKOUT_PROGRESS" = true ]; then options+=(--progress); else options+=(--quiet); fi
+# Without a terminal git shows its progress only when told to, and then a line for every percent: nobody reads that in a log.
+if [ "$CHECKOUT_PROGRESS" != true ]; then options+=(--quiet); fi
 if [ -n "$CHECKOUT_FILTER" ]; then options+=("--filter=$CHECKOUT_FILTER"); fi
 if [ "$CHECKOUT_DEPTH" -gt 0 ]; then
   refspecs=("${"$"}{wanted[@]}")

@@ -47,7 +47,8 @@ export async function runJob(job: JobRun, limits: JobLimits): Promise<JobResult>
     const lost = error.code === "GUEST_REFUSED" ? undefined : error;
     const reason = lost === undefined ? error.message : `the machine was lost: ${error.message}`;
     notReached(job.emit, job.instance.key, remaining, reason);
-    return { conclusion: "failure", reason, outputs: lost === undefined ? jobOutputs(job) : {}, lost };
+    const ended: JobResult = { conclusion: "failure", reason, outputs: {}, lost };
+    return lost === undefined ? withOutputs(job, ended) : ended;
   }
 
   const { status } = job.state;
@@ -55,7 +56,20 @@ export async function runJob(job: JobRun, limits: JobLimits): Promise<JobResult>
     status === "cancelled" && limits.timedOut.aborted
       ? `the job has exceeded its maximum execution time of ${limits.timeoutMinutes} minutes`
       : undefined;
-  return { conclusion: status, reason, outputs: jobOutputs(job), lost: undefined };
+  if (reason !== undefined) openStepLog(job, "complete", { outputs: {}, state: {} }).error(`${reason}.`);
+  return withOutputs(job, { conclusion: status, reason, outputs: {}, lost: undefined });
+}
+
+/** An output that cannot be evaluated fails the job, and then there are none: a job that needs it must not take it for empty. */
+function withOutputs(job: JobRun, ended: JobResult): JobResult {
+  try {
+    return { ...ended, outputs: jobOutputs(job) };
+  } catch (error) {
+    if (!(error instanceof ExpressionError)) throw error;
+    const reason = `its outputs could not be evaluated: ${error.message}`;
+    openStepLog(job, "complete", { outputs: {}, state: {} }).error(`Fail to evaluate job outputs: ${error.message}`);
+    return { ...ended, conclusion: "failure", reason: ended.reason ?? reason };
+  }
 }
 
 async function runPosts(job: JobRun): Promise<void> {
@@ -99,7 +113,7 @@ export function concludeWithoutRunning(
   }
 }
 
-/** Clean workspace, temp and environment: nothing of an earlier job in the same machine is left. */
+/** Empty workspace and temp, and nothing of an earlier job in the same machine that still runs. */
 async function setUp(job: JobRun): Promise<void> {
   const { machine, plan, instance } = job;
   const { layout, agent } = machine;
@@ -188,22 +202,12 @@ function jobOutputs(job: JobRun): Record<string, string> {
   const outputs: Record<string, string> = {};
   for (const { key, value } of job.instance.job.outputs?.entries ?? []) {
     const name = key.kind === "literal" ? String(key.value) : key.source;
-    const text = outputText(job, value, name);
+    const text = toText(evaluate(value, jobScope(job)));
     if (text === "") continue;
     if (job.masker.hides(text)) warn(job, `Skip output '${name}' since it may contain secret.`);
     else outputs[name] = text;
   }
   return outputs;
-}
-
-function outputText(job: JobRun, value: Parameters<typeof evaluate>[0], name: string): string {
-  try {
-    return toText(evaluate(value, jobScope(job)));
-  } catch (error) {
-    if (!(error instanceof ExpressionError)) throw error;
-    warn(job, `Output '${name}' could not be evaluated: ${error.message}`);
-    return "";
-  }
 }
 
 function warn(job: JobRun, message: string): void {

@@ -86,11 +86,15 @@ export async function runBody(
   return { kind: "ran", ...execution, conclusion, outputs };
 }
 
+/** A limit that cannot be evaluated is none, and is said; GitHub's runner does the same. */
 async function withinTimeout(run: StepRun, execute: StepBody["execute"]): Promise<Execution> {
   const { timeoutMinutes } = run.step;
+  const limited = await orProblem(async () =>
+    timeoutMinutes === undefined ? 0 : numberOf(await evaluateIn(run, timeoutMinutes), "timeout-minutes"),
+  );
+  if (limited.kind === "problem") run.log.error(limited.message);
+  const minutes = limited.kind === "problem" ? 0 : limited.value;
   const done = await orProblem(async () => {
-    const minutes =
-      timeoutMinutes === undefined ? 0 : numberOf(await evaluateIn(run, timeoutMinutes), "timeout-minutes");
     using limit = timeLimit(minutes);
     const execution = await execute({ ...run, timeout: AbortSignal.any([run.timeout, limit.signal]) });
     return limit.signal.aborted && execution.outcome === "failure"

@@ -20,15 +20,20 @@ export function parseJson(text: string, onValue: (value: Value) => void = () => 
   try {
     JSON.parse(text); // before markKeys, which is only right, and only linear, on valid JSON
   } catch (error) {
-    throw new ExpressionError(`Error parsing fromJson: ${error instanceof Error ? error.message.slice(0, 200) : ""}`, {
-      cause: error,
-    });
+    throw new ExpressionError(`Error parsing fromJson: not valid JSON${placeOf(error)}`);
   }
   return JSON.parse(markKeys(text), (_key, parsed: Value): Value => {
     const value = unmarkKeys(parsed);
     onValue(value);
     return value;
   });
+}
+
+/** V8 quotes the beginning of the text, which may be a secret's: a part of one is in no mask. Only the place is safe to tell. */
+function placeOf(error: unknown): string {
+  const message = error instanceof Error ? error.message : "";
+  const [place] = /at position \d+(?: \(line \d+ column \d+\))?/.exec(message) ?? [];
+  return place === undefined ? "" : ` ${place}`;
 }
 
 /** `onText` sees every piece of the result as it is made, and may throw to stop. */

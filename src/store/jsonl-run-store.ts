@@ -76,15 +76,30 @@ export function createJsonlRunStore({ stateDir, now, random }: RunStoreOptions):
 
 /** The parent's own mode is its owner's business (`--state /tmp`); what we make in it is closed. */
 function makePrivateDir(stateDir: string, path: string): void {
-  mkdirSync(stateDir, { recursive: true, mode: 0o700 });
-  tryMakeDir(path);
-  const stat = lstatSync(path);
+  const stat = orUnwritable(stateDir, () => {
+    mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+    tryMakeDir(path);
+    return lstatSync(path);
+  });
   if (!stat.isDirectory() || (process.getuid !== undefined && stat.uid !== process.getuid())) {
     throw new EngineError("STATE_UNWRITABLE", `Cannot keep runs in ${path}: it is not a directory of this user`, {
       hint: "Remove it, or name another directory with --state.",
     });
   }
   if ((stat.mode & 0o077) !== 0) chmodSync(path, 0o700);
+}
+
+/** What the file system refuses is for the person who named the directory. */
+function orUnwritable<T>(stateDir: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new EngineError("STATE_UNWRITABLE", `Cannot keep runs in ${stateDir}: ${reason}`, {
+      cause: error,
+      hint: "Name another directory with --state.",
+    });
+  }
 }
 
 /** False when something of that name is there. */

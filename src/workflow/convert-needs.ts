@@ -14,10 +14,6 @@ export function convertNeeds(
 ): ReadonlyMap<string, readonly string[]> {
   const idByLowerCase = new Map(entries.map(({ name }) => [name.toLowerCase(), name]));
   const needs = entries.map(({ name, value }) => ({ job: name, tokens: textListOf(valueAt(value, "needs")) ?? [] }));
-  if (needs.every(({ tokens }) => tokens.length > 0)) {
-    faults.error(jobs, "The workflow must contain at least one job with no dependencies.");
-    return new Map();
-  }
   const known = needs.map(({ job, tokens }) => ({
     job,
     needs: tokens.flatMap((token) => {
@@ -26,6 +22,11 @@ export function convertNeeds(
       return need === undefined ? [] : [{ need, token }];
     }),
   }));
+  const allKnown = known.every(({ needs: found }, index) => found.length === needs[index]?.tokens.length);
+  if (allKnown && known.every(({ needs: found }) => found.length > 0)) {
+    faults.error(jobs, "The workflow must contain at least one job with no dependencies.");
+    return new Map();
+  }
   reportCycles(known, faults);
   return new Map(known.map(({ job, needs }) => [job, [...new Set(needs.map(({ need }) => need))]]));
 }

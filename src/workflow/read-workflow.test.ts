@@ -286,7 +286,7 @@ describe("a refusal", () => {
       withOn("on: { schedule: [{ cron: 61 * * * * }] }"),
       /1:26: error: Invalid cron expression.*\(on\.schedule\[0\]\.cron\)$/,
     ],
-    ["an unknown need", withJob("needs: other"), /no dependencies/],
+    ["an unknown need", withJob("needs: other"), /:5:12: error: Job 'build' depends on unknown job 'other'/],
     [
       "a context out of place",
       withJob("if: secrets.X"),

@@ -25,6 +25,24 @@ describe("a secret", () => {
     }));
     expect(JSON.stringify(run.events)).not.toContain(SECRET);
   });
+
+  it("is not quoted in part by an error about its text", async () => {
+    const long = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKLMNOP";
+    const run = await runYaml(steps("      - run: echo ${{ fromJSON(secrets.S).x }}"), { secrets: { S: long } });
+    expect(run.fates).toEqual({ "job/1": "failure" });
+    expect(JSON.stringify(run.events)).not.toContain(long.slice(0, 4));
+  });
+});
+
+describe("a job's outputs", () => {
+  it("fail the job when one cannot be evaluated, as on GitHub, and are none then", async () => {
+    const run = await runYaml(
+      "on: push\njobs:\n  a:\n    runs-on: ubuntu-latest\n    outputs: { good: x, bad: \"${{ fromJSON(steps.s.outputs.meta).x }}\" }\n    steps:\n      - id: s\n        run: echo 'meta=not json' >> $GITHUB_OUTPUT\n",
+    );
+    expect(run.conclusions).toEqual({ a: "failure" });
+    expect(run.outputs).toEqual({ a: {} });
+    expect(run.outcome.conclusion).toBe("failure");
+  });
 });
 
 describe("a cancel", () => {
@@ -90,6 +108,12 @@ describe("a kill", () => {
 });
 
 describe("a time limit", () => {
+  it("that cannot be evaluated is said, and the step runs without one, as on GitHub", async () => {
+    const run = await runYaml(steps('      - { run: echo ran, timeout-minutes: "${{ fromJSON(\'\\"x\\"\') }}" }'));
+    expect(run.fates).toEqual({ "job/1": "success" });
+    expect(run.annotations[0]).toContain("timeout-minutes");
+  });
+
   it.each(["40000", "0.5", "0", "-1"])("of %s minutes does not end a step or a job at once", async (minutes) => {
     const yaml = steps(`      - { run: sleep 0.1, timeout-minutes: ${minutes} }`);
     const run = await runYaml(yaml.replace("    steps", `    timeout-minutes: ${minutes}\n    steps`));
