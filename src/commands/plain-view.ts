@@ -2,7 +2,7 @@
  * For pipes and CI: one line for everything that happens, `job | step | line`, with the workflow in front where several run.
  * Groups are folded to their titles unless `verbose`; what is folded is in the log. Pure consumer; never moves the cursor.
  */
-import { plainText, splitReturns } from "./display-text.ts";
+import { plainText, splitReturns, truncate } from "./display-text.ts";
 import { formatDuration } from "./duration.ts";
 import { fateText } from "./record-lines.ts";
 import type { Fate, RunEvent, StepRef } from "../store/run-event.ts";
@@ -21,7 +21,9 @@ export function createPlainView({ out, err }: Terminal, { verbose, several }: Pl
   const folded = new Set<string>();
 
   function say(watch: RunWatch, text: string, ...places: string[]): void {
-    const prefix = [...(several ? [watch.label] : []), ...places].map((place) => `${plainText(place)} | `).join("");
+    const prefix = [...(several ? [watch.label] : []), ...places]
+      .map((place) => `${truncate(plainText(place), PLACE_COLUMNS)} | `)
+      .join("");
     out.write(`${out.colors.dim(prefix)}${text}\n`);
   }
 
@@ -65,6 +67,9 @@ export function createPlainView({ out, err }: Terminal, { verbose, several }: Pl
     close: () => undefined,
   };
 }
+
+/** A step without a name is called by its script, which can be as long as it likes; it stands before every line. */
+const PLACE_COLUMNS = 40;
 
 function stepKey(watch: RunWatch, { job, step }: StepRef): string {
   return `${watch.label}\n${job}\n${step}`;

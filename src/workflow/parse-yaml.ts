@@ -30,9 +30,10 @@ export function parseYaml(file: string, text: string): YamlResult {
 }
 
 function syntaxFaults(file: string, document: Document, lines: LineCounter): readonly Diagnostic[] {
-  return document.errors.slice(0, 10).map(({ message, pos }) => {
+  return document.errors.slice(0, 10).map(({ code, message, pos }) => {
     const { line, col } = lines.linePos(pos[0]);
-    return fault(file, { line, column: col }, message);
+    const ours = code === "MULTIPLE_DOCS" ? "A workflow is one YAML document; another begins here" : message;
+    return fault(file, { line, column: col }, ours);
   });
 }
 
