@@ -35,9 +35,8 @@ export interface Script {
 export type CheckoutPlan =
   | {
       readonly kind: "script";
+      /** There is no post: nothing is left to undo after the job, as no credentials were written. */
       readonly main: Script;
-      /** Nothing is left to undo after the job: no credentials were written. */
-      readonly post: Script | undefined;
       readonly workdir: string;
     }
   | { readonly kind: "refused"; readonly message: string };
@@ -82,7 +81,6 @@ export function planCheckout(inputs: { readonly [name: string]: string }, contex
         ...gitConfiguration(context, repository, flag(input("set-safe-directory"), true) === "true" ? path : undefined),
       },
     },
-    post: undefined,
     workdir: context.workspace,
   };
 }

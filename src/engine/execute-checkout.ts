@@ -1,16 +1,11 @@
 /** The built-in `actions/checkout`: git in the machine, served by the host. The script itself is `action/checkout.ts`'s. */
 import { planCheckout } from "../action/checkout.ts";
-import type { UsesStep } from "../workflow/workflow.ts";
 import { runProcess } from "./run-process.ts";
 import { fail } from "./step-run.ts";
 import type { Execution, StepRun } from "./step-run.ts";
 
-export async function executeCheckout(
-  run: StepRun,
-  step: UsesStep,
-  inputs: Readonly<Record<string, string>>,
-): Promise<Execution> {
-  const { job, scope } = run;
+export async function executeCheckout(run: StepRun, inputs: Readonly<Record<string, string>>): Promise<Execution> {
+  const { job } = run;
   const { layout, servicesUrl } = job.machine;
   const { event } = job.plan;
   const gitUrl = await servicesUrl();
@@ -28,20 +23,9 @@ export async function executeCheckout(
     token: "",
   });
   if (plan.kind === "refused") return fail(run, plan.message);
-  const { main, post } = plan;
-  try {
-    return await runOwnScript(run, main.script, main.env);
-  } finally {
-    if (post !== undefined) {
-      run.posts.push({ kind: "script", step, scope, name: step.uses, script: post.script, env: post.env });
-    }
-  }
-}
-
-/** A script of Hearth's own: every value reaches it through its environment, never through its text. */
-export function runOwnScript(run: StepRun, script: string, env: Readonly<Record<string, string>>): Promise<Execution> {
-  const { layout } = run.job.machine;
-  const path = `${layout.temp}/${run.job.newId()}.sh`;
+  const { script, env } = plan.main;
+  // Every value reaches the script through its environment, never through its text.
+  const path = `${layout.temp}/${job.newId()}.sh`;
   return runProcess(run, {
     argv: ["/bin/bash", "--noprofile", "--norc", "-e", "-o", "pipefail", path],
     cwd: layout.workspace,

@@ -56,14 +56,6 @@ export type Post =
       readonly state: Readonly<Record<string, string>>;
     }
   | {
-      readonly kind: "script";
-      readonly step: RunStep | UsesStep;
-      readonly scope: Scope;
-      readonly name: string;
-      readonly script: string;
-      readonly env: Readonly<Record<string, string>>;
-    }
-  | {
       readonly kind: "composite";
       readonly step: RunStep | UsesStep;
       readonly scope: Scope;

@@ -6,7 +6,6 @@ import type { ExpressionTemplate } from "../expression/template.ts";
 import { unreachable } from "../lib/unreachable.ts";
 import { actionInputs } from "./action-inputs.ts";
 import { runNode } from "./execute-javascript.ts";
-import { runOwnScript } from "./execute-checkout.ts";
 import type { JobRun } from "./job-run.ts";
 import type { Post } from "./job-state.ts";
 import { runBody } from "./run-step.ts";
@@ -19,12 +18,6 @@ import { textMapping } from "./typed-value.ts";
 export async function runPost(job: JobRun, post: Post, ref: string, timeout: AbortSignal): Promise<StepEnd> {
   const place: StepPlace = { ref, phase: "post", scope: post.scope, timeout, posts: [] };
   switch (post.kind) {
-    case "script":
-      return runBody(job, post.step, place, {
-        condition: always(post),
-        state: {},
-        execute: (run) => runOwnScript(run, post.script, post.env),
-      });
     case "javascript":
       return runBody(job, post.step, place, {
         condition: post.condition,

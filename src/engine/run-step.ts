@@ -133,7 +133,7 @@ async function execute(run: StepRun): Promise<Execution> {
   const action = await findAction(run, step, given);
   switch (action.kind) {
     case "checkout":
-      return executeCheckout(run, step, given);
+      return executeCheckout(run, given);
     case "javascript":
       return executeJavascript(run, step, action);
     case "composite":
