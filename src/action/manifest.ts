@@ -19,6 +19,10 @@ import { entriesOf, isTrue, itemsOf, textOf, valueAt } from "../workflow/token-a
 import { placeOf, toTemplate } from "../workflow/to-template.ts";
 import type { RunStep, UsesStep } from "../workflow/workflow.ts";
 
+/** Where an action's manifest is looked for in its directory, in this order; a Dockerfile stands for itself (ACTIONS-CONTRACT §4.1). */
+export const MANIFEST_FILES = ["action.yml", "action.yaml", "Dockerfile", "dockerfile"] as const;
+export const MAX_MANIFEST_BYTES = 1 << 20;
+
 export interface ActionManifest {
   readonly name: string | undefined;
   readonly inputs: readonly ActionInput[];

@@ -2,7 +2,7 @@
  * What a `uses` stands for, decided when its step is reached: a local manifest is read from the workspace, because a step
  * before it may have written it. The plan has refused what cannot run; a manifest written meanwhile is refused here.
  */
-import { readManifest } from "../action/manifest.ts";
+import { MANIFEST_FILES, MAX_MANIFEST_BYTES, readManifest } from "../action/manifest.ts";
 import type { ActionManifest } from "../action/manifest.ts";
 import { formatDiagnostic } from "../lib/diagnostic.ts";
 import type { UsesStep } from "../workflow/workflow.ts";
@@ -22,8 +22,6 @@ export type FoundAction =
   | ({ readonly kind: "javascript"; readonly runs: Runs<"javascript"> } & FoundManifest)
   | ({ readonly kind: "composite"; readonly runs: Runs<"composite"> } & FoundManifest)
   | { readonly kind: "refused"; readonly message: string };
-
-const MANIFEST_MAX_BYTES = 1 << 20;
 
 /** Also logs the step's head: what it uses and with which inputs. Throws `ExpressionError` from an input's default. */
 export async function findAction(
@@ -65,8 +63,8 @@ async function readManifestFile(
   run: StepRun,
   directory: string,
 ): Promise<{ name: string; text: string | undefined } | undefined> {
-  for (const name of ["action.yml", "action.yaml", "Dockerfile", "dockerfile"]) {
-    const content = await run.job.machine.agent.readFile(`${directory}/${name}`, MANIFEST_MAX_BYTES);
+  for (const name of MANIFEST_FILES) {
+    const content = await run.job.machine.agent.readFile(`${directory}/${name}`, MAX_MANIFEST_BYTES);
     if (content !== undefined) return { name, text: name.startsWith("action") ? content.toString("utf8") : undefined };
   }
   return undefined;

@@ -1,9 +1,8 @@
 /** What a job says of itself that may hold expressions, evaluated once when it starts (ACTIONS-CONTRACT §1.5). */
-import { member } from "../context/mapping.ts";
 import { ExpressionError, evaluate, toText } from "../expression/evaluate.ts";
 import type { Scope as ExpressionScope } from "../expression/evaluate.ts";
 import type { Template, Value } from "../expression/template.ts";
-import { unsupportedRunner } from "../plan/unsupported.ts";
+import { runnerLabels, unsupportedRunner } from "../plan/unsupported.ts";
 import type { RunDefaults, StepsJob, Workflow } from "../workflow/workflow.ts";
 import { booleanOf, numberOf, textMapping } from "./typed-value.ts";
 
@@ -27,7 +26,7 @@ export function jobSettings(
 ): JobSettings | string {
   try {
     const scope: ExpressionScope = { contexts, functions: {} };
-    const unsupported = unsupportedRunner(labelsOf(evaluate(job.runsOn, scope)));
+    const unsupported = unsupportedRunner(runnerLabels(evaluate(job.runsOn, scope)));
     if (unsupported !== undefined) return unsupported;
     const env = { ...environmentOf(workflow.env, scope), ...environmentOf(job.env, scope), ...environment };
     const withEnv: ExpressionScope = { contexts: { ...contexts, env }, functions: {} };
@@ -57,11 +56,4 @@ function defaultsOf(defaults: RunDefaults, scope: ExpressionScope): JobSettings[
     ...(shell === undefined ? {} : { shell: toText(evaluate(shell, scope)) }),
     ...(workingDirectory === undefined ? {} : { workingDirectory: toText(evaluate(workingDirectory, scope)) }),
   };
-}
-
-/** `runs-on` is a label, a list of labels, or a mapping with `labels`. */
-function labelsOf(value: Value): string[] {
-  if (value === null || typeof value !== "object") return [toText(value)];
-  if (Array.isArray(value)) return value.map(toText);
-  return labelsOf(member(value, "labels") ?? null).filter((label) => label !== "");
 }

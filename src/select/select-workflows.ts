@@ -6,6 +6,7 @@ import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createWayChooser } from "../action/choose-way.ts";
+import { MANIFEST_FILES, MAX_MANIFEST_BYTES } from "../action/manifest.ts";
 import type { Value } from "../expression/template.ts";
 import { changedFiles, describeDirectory, describeRepository } from "../git/repository.ts";
 import { snapshotWorkingTree } from "../git/working-tree.ts";
@@ -131,15 +132,13 @@ function planRead(
   return planWorkflow(workflow, { event, inputs, vars, chooseWay, select: { job, matrix }, warnings });
 }
 
-const MANIFEST_MAX_BYTES = 1 << 20;
-
 /** Synchronous, because planning is; a person's own files. */
 function lookUpAction(root: string, path: string): { path: string; text: string } | undefined {
-  for (const name of ["action.yml", "action.yaml", "Dockerfile", "dockerfile"]) {
+  for (const name of MANIFEST_FILES) {
     const file = join(path, name);
     try {
       const content = readFileSync(join(root, file));
-      if (content.length <= MANIFEST_MAX_BYTES) return { path: file, text: content.toString("utf8") };
+      if (content.length <= MAX_MANIFEST_BYTES) return { path: file, text: content.toString("utf8") };
     } catch (error) {
       if (!(error instanceof Error && "code" in error)) throw error;
     }
