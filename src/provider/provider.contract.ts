@@ -36,7 +36,8 @@ export const SCRIPTS = {
   copy: 'cat "$SOURCE" > "$TARGET"',
   noInput: 'if read -r line; then echo "read $line"; exit 1; fi',
   meet: 'touch "$PLACE/$ME"; until [ -e "$PLACE/0" ] && [ -e "$PLACE/1" ] && [ -e "$PLACE/2" ]; do sleep 0.02; done; echo "$ME"',
-  trapInterrupt: "trap 'echo interrupted; exit 40' INT; echo ready; while :; do sleep 0.05; done",
+  // Waits in the shell itself: in gVisor a bash that is just starting a command now and then never runs its trap.
+  trapInterrupt: "trap 'echo interrupted; kill $!; exit 40' INT; sleep 1000 >/dev/null 2>&1 & echo ready; wait",
   ignoreSignals: "trap '' INT TERM; sleep 1000 & child=$!; setsid sleep 1001 & echo $child $!; wait",
   alive: 'for pid in $PIDS; do [ "$(cut -d" " -f3 /proc/$pid/stat 2>/dev/null)" = S ] && echo $pid; done; true',
   background: "sleep 1000 & echo $!",
