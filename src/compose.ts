@@ -10,11 +10,12 @@ import { readCertificateAuthorities } from "./config.ts";
 import type { Config } from "./config.ts";
 import { claimDirectory, sweepAbandoned } from "./lib/owned-directory.ts";
 import { EngineError } from "./lib/engine-error.ts";
+import type { ConcurrencyGroups } from "./engine/concurrency-groups.ts";
 import type { RunOutcome } from "./engine/run-settings.ts";
 import type { Plan } from "./plan/plan.ts";
 import { chooseProvider, requireProvider } from "./provider/choose-provider.ts";
-import type { Candidate } from "./provider/choose-provider.ts";
-import type { Provider } from "./provider/provider.ts";
+import type { Candidate, ChosenProvider } from "./provider/choose-provider.ts";
+import type { Provider, ProviderName } from "./provider/provider.ts";
 import type { OwnRepository } from "./service/repository-lookup.ts";
 import type { Services } from "./service/services.ts";
 import type { Snapshot } from "./git/working-tree.ts";
@@ -28,6 +29,9 @@ export function compose(config: Config, environment: NodeJS.ProcessEnv): Hearth 
   const snapshots = new Map<string, Snapshot>();
   const scratch = scratchDirectory(runDir);
   const candidates = providerCandidates(config, environment);
+  let groups: Promise<ConcurrencyGroups> | undefined;
+  const concurrencyGroups = (): Promise<ConcurrencyGroups> =>
+    (groups ??= import("./engine/concurrency-groups.ts").then((module) => module.createConcurrencyGroups()));
 
   return {
     concurrency,
@@ -47,10 +51,7 @@ export function compose(config: Config, environment: NodeJS.ProcessEnv): Hearth 
     chooseProvider() {
       const { provider } = config;
       if (provider === undefined) return chooseProvider(candidates.filter(({ isolates }) => isolates));
-      const named = candidates.filter(({ name }) => name === provider);
-      const [only] = named;
-      if (only === undefined) throw new EngineError("BAD_USAGE", `There is no provider ${provider} in this version`);
-      return named.length === 1 ? requireProvider(only) : chooseProvider(named);
+      return chooseNamed(provider);
     },
     startRun: (plan, options) => startRun(plan, options, config, snapshots.get(options.repository)),
     images: {
@@ -88,6 +89,17 @@ export function compose(config: Config, environment: NodeJS.ProcessEnv): Hearth 
     },
   };
 
+  function chooseNamed(provider: ProviderName): Promise<ChosenProvider> {
+    const named = candidates.filter(({ name }) => name === provider);
+    const [only] = named;
+    if (only === undefined) throw new EngineError("BAD_USAGE", `There is no provider ${provider} in this version`);
+    return named.length === 1 ? requireProvider(only) : chooseProvider(named);
+  }
+
+  async function namedProvider(name: ProviderName): Promise<Provider> {
+    return (await chooseNamed(name)).provider;
+  }
+
   async function startRun(
     plan: Plan,
     options: RunOptions,
@@ -114,6 +126,9 @@ export function compose(config: Config, environment: NodeJS.ProcessEnv): Hearth 
         vars: options.vars,
         env: options.env,
         machinePer: options.machinePer,
+        environments: options.environments,
+        runners: options.runners,
+        earlier: options.earlier,
         maxParallelJobs: concurrency,
         network: config.network,
         cpus: config.machineCpus,
@@ -124,6 +139,8 @@ export function compose(config: Config, environment: NodeJS.ProcessEnv): Hearth 
       },
       {
         provider: options.provider,
+        namedProvider,
+        concurrency: await concurrencyGroups(),
         services,
         emit: (event) => options.onEvent(writer.append(event)),
         now: () => performance.now(),

@@ -4,7 +4,9 @@ import { join, relative } from "node:path";
 import { createWayChooser } from "../src/action/choose-way.ts";
 import { formatDiagnostic } from "../src/lib/diagnostic.ts";
 import { makeEvent } from "../src/plan/make-event.ts";
+import { noCalls } from "../src/plan/plan-fixture.ts";
 import { planWorkflow } from "../src/plan/plan-workflow.ts";
+import { defaultRunners } from "../src/plan/runner-map.ts";
 import { readWorkflow } from "../src/workflow/read-workflow.ts";
 
 export interface CorpusFile {
@@ -59,6 +61,8 @@ function planFile(base: string, file: string, kind: CorpusFile["kind"]): CorpusF
       inputs: {},
       vars: {},
       chooseWay: createWayChooser(() => undefined, { builtins: true }),
+      called: noCalls,
+      runners: defaultRunners,
       select: { job: undefined, matrix: [] },
       warnings: [],
     });

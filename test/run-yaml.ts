@@ -4,14 +4,19 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { createWayChooser } from "../src/action/choose-way.ts";
+import { createConcurrencyGroups } from "../src/engine/concurrency-groups.ts";
+import type { ConcurrencyGroups } from "../src/engine/concurrency-groups.ts";
 import { runWorkflow } from "../src/engine/run-workflow.ts";
 import type { CancelLadder } from "../src/engine/exec-process.ts";
-import type { RunOutcome, RunSettings } from "../src/engine/run-settings.ts";
+import type { EarlierAttempt, RunOutcome, RunSettings } from "../src/engine/run-settings.ts";
 import { describeDirectory } from "../src/git/repository.ts";
 import { snapshotWorkingTree } from "../src/git/working-tree.ts";
 import { formatDiagnostic } from "../src/lib/diagnostic.ts";
 import { makeEvent } from "../src/plan/make-event.ts";
+import { noCalls } from "../src/plan/plan-fixture.ts";
 import { planWorkflow } from "../src/plan/plan-workflow.ts";
+import { defaultRunners } from "../src/plan/runner-map.ts";
+import type { RunnerMap } from "../src/plan/runner-map.ts";
 import type { Plan } from "../src/plan/plan.ts";
 import { hostProvider } from "../src/provider/host/provider.ts";
 import type { Provider } from "../src/provider/provider.ts";
@@ -28,6 +33,10 @@ export interface YamlRunOptions {
   readonly machinePer?: "workflow" | "job";
   readonly ladder?: CancelLadder;
   readonly debug?: boolean;
+  readonly environments?: RunSettings["environments"];
+  readonly runners?: RunnerMap;
+  readonly earlier?: EarlierAttempt;
+  readonly concurrency?: ConcurrencyGroups;
   /** Files of the repository that the workflow checks out, by path. */
   readonly files?: Record<string, string>;
   /** Called with every event, so that a test can cancel at a moment of its choice. */
@@ -65,6 +74,8 @@ export function planYaml(yaml: string, files: Record<string, string> = {}, sha =
     inputs: {},
     vars: {},
     chooseWay: createWayChooser(lookup, { builtins: true }),
+    called: noCalls,
+    runners: defaultRunners,
     select: { job: undefined, matrix: [] },
     warnings: [],
   });
@@ -95,6 +106,8 @@ export async function runPlan(plan: Plan, options: YamlRunOptions, gitDir?: stri
     settingsOf(options),
     {
       provider: options.provider ?? hostProvider({ env: process.env }),
+      namedProvider: async () => options.provider ?? hostProvider({ env: process.env }),
+      concurrency: options.concurrency ?? createConcurrencyGroups(),
       services: createServices({ lookup: createLookup(own, undefined) }),
       emit: (event) => {
         events.push(event);
@@ -117,6 +130,9 @@ function settingsOf(options: YamlRunOptions): RunSettings {
     secrets: options.secrets ?? {},
     vars: options.vars ?? {},
     env: options.env ?? {},
+    environments: options.environments ?? {},
+    runners: options.runners ?? defaultRunners,
+    earlier: options.earlier,
     machinePer: options.machinePer ?? "workflow",
     maxParallelJobs: 4,
     network: { kind: "closed" },

@@ -4,6 +4,7 @@
  */
 import type { RunOutcome } from "../engine/run-settings.ts";
 import { anEvent, aJob, aRunStep, aWorkflow } from "../plan/plan-fixture.ts";
+import { defaultRunners } from "../plan/runner-map.ts";
 import type { Plan, PlannedJob, PlanResult, Way } from "../plan/plan.ts";
 import type { Isolation, Provider } from "../provider/provider.ts";
 import type { Conclusion, Fate, FateCounts, RunEvent, RunEventBody } from "../store/run-event.ts";
@@ -81,7 +82,13 @@ export function fakeHearth(options: FakeHearthOptions = {}): FakeHearth {
     async select(request) {
       note("select");
       requests.push(request);
-      return { repository: "/repo", event: anEvent({ name: request.event }), results: options.results ?? [] };
+      return {
+        repository: "/repo",
+        event: anEvent({ name: request.event }),
+        results: options.results ?? [],
+        runners: defaultRunners,
+        environments: {},
+      };
     },
     async chooseProvider() {
       note("provider");
@@ -146,6 +153,7 @@ export function aPlan(path: string, ways: readonly Way[] = [{ kind: "run" }]): P
     job,
     cells: [{ values: {}, label: "" }],
     steps: steps.map((step, index) => ({ step, way: ways[index] ?? { kind: "run" } })),
+    called: undefined,
   };
   const workflow = aWorkflow({ path, jobs: [job] });
   const { declaredSteps } = workflow;

@@ -2,8 +2,9 @@
  * What the commands need of the wired program: everything they do to the world goes through here, so that each command is
  * tested against a fake. `compose.ts` implements it. All failures that a person can act on are `EngineError`s.
  */
-import type { RunOutcome } from "../engine/run-settings.ts";
+import type { EarlierAttempt, EnvironmentSettings, RunOutcome } from "../engine/run-settings.ts";
 import type { Plan } from "../plan/plan.ts";
+import type { RunnerMap } from "../plan/runner-map.ts";
 import type { ChosenProvider } from "../provider/choose-provider.ts";
 import type { Provider } from "../provider/provider.ts";
 import type { SelectRequest, Selection } from "../select/select-workflows.ts";
@@ -63,6 +64,9 @@ export interface RunOptions {
   readonly vars: { readonly [name: string]: string };
   readonly env: { readonly [name: string]: string };
   readonly machinePer: "workflow" | "job";
+  readonly runners: RunnerMap;
+  readonly environments: { readonly [name: string]: EnvironmentSettings };
+  readonly earlier: EarlierAttempt | undefined;
   /** Called with every event, in order, after it was given to the store. Must not throw. */
   readonly onEvent: (event: RunEvent) => void;
 }

@@ -116,6 +116,8 @@ function wayText(way: Way): string {
   switch (way.kind) {
     case "run":
       return "run";
+    case "control":
+      return way.control;
     case "builtin":
       return `built-in ${way.builtin}`;
     case "javascript":

@@ -65,6 +65,9 @@ export async function run(
       vars: request.vars,
       env: toRecord(options.env),
       machinePer: options.machinePer,
+      runners: selection.runners,
+      environments: selection.environments,
+      earlier: undefined,
     });
   } finally {
     view.close();

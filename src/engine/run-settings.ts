@@ -1,6 +1,8 @@
 /** What a run is told, and what it needs of the world. Chosen by the edges, read by the engine. */
-import type { Provider } from "../provider/provider.ts";
+import type { RunnerMap } from "../plan/runner-map.ts";
+import type { Provider, ProviderName } from "../provider/provider.ts";
 import type { NetworkPolicy, Services } from "../service/services.ts";
+import type { ConcurrencyGroups } from "./concurrency-groups.ts";
 import type { CancelLadder } from "./exec-process.ts";
 import type { Conclusion, FateCounts, RunEventBody } from "../store/run-event.ts";
 
@@ -13,6 +15,11 @@ export interface RunSettings {
   readonly runNumber: number;
   readonly secrets: { readonly [name: string]: string };
   readonly vars: { readonly [name: string]: string };
+  /** By name, in lower case: what a job with `environment:` sees over the rest. */
+  readonly environments: { readonly [name: string]: EnvironmentSettings };
+  readonly runners: RunnerMap;
+  /** Jobs that ended well in an earlier attempt, by key: not run again, and their outputs are there for those that need them. */
+  readonly earlier: EarlierAttempt | undefined;
   /** From `--env`: laid over the workflow's `env`. */
   readonly env: { readonly [name: string]: string };
   readonly machinePer: "workflow" | "job";
@@ -28,8 +35,24 @@ export interface RunSettings {
   readonly debug: boolean;
 }
 
+export interface EnvironmentSettings {
+  readonly secrets: { readonly [name: string]: string };
+  readonly vars: { readonly [name: string]: string };
+}
+
+export interface EarlierAttempt {
+  readonly run: string;
+  /** This run's number among the attempts: 2 and more. */
+  readonly attempt: number;
+  /** By job key. */
+  readonly succeeded: ReadonlyMap<string, { readonly outputs: { readonly [name: string]: string } }>;
+}
+
 export interface RunDependencies {
   readonly provider: Provider;
+  /** For jobs whose `runs-on` names a provider in `hearth.yml`. Throws PROVIDER_UNAVAILABLE with the fix. */
+  readonly namedProvider: (name: ProviderName) => Promise<Provider>;
+  readonly concurrency: ConcurrencyGroups;
   readonly services: Services;
   readonly emit: (event: RunEventBody) => void;
   /** Monotonic, in ms. */

@@ -3,6 +3,7 @@ import { entriesOf, isMapping } from "../context/mapping.ts";
 import { isArray } from "../expression/coerce.ts";
 import type { Template, Value } from "../expression/template.ts";
 import type { CallJob, ControlStep, RunStep, StepsJob, Trigger, UsesStep, Workflow } from "../workflow/workflow.ts";
+import type { CalledWorkflows } from "./called-workflow.ts";
 import type { Event } from "./event.ts";
 
 const at = { line: 1, column: 1 };
@@ -151,3 +152,6 @@ export function template(value: Value): Template {
   if (expression === undefined) return { kind: "literal", value, at };
   return { kind: "expression", expression: expression.trim(), source: String(value), at };
 }
+
+/** Nothing can be called. */
+export const noCalls: CalledWorkflows = (uses) => ({ kind: "missing", message: `Cannot find the workflow '${uses}'` });

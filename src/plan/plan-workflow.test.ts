@@ -22,6 +22,7 @@ import {
   aControlStep,
   aJob,
   anEvent,
+  noCalls,
   aRunStep,
   aTrigger,
   aUsesStep,
@@ -31,6 +32,7 @@ import {
 import { planWorkflow, stepsOf } from "./plan-workflow.ts";
 import type { PlanRequest } from "./plan-workflow.ts";
 import type { Plan } from "./plan.ts";
+import { defaultRunners } from "./runner-map.ts";
 
 function request(members: Partial<PlanRequest> = {}): PlanRequest {
   return {
@@ -38,6 +40,8 @@ function request(members: Partial<PlanRequest> = {}): PlanRequest {
     inputs: {},
     vars: {},
     chooseWay: () => ({ kind: "run" }),
+    called: noCalls,
+    runners: defaultRunners,
     select: { job: undefined, matrix: [] },
     warnings: [],
     ...members,

@@ -12,6 +12,7 @@ import type { Diagnostic } from "../lib/diagnostic.ts";
 import type { Job, Step, StepsJob, Workflow } from "../workflow/workflow.ts";
 import { filterConflicts } from "./filter-conflicts.ts";
 import { dispatchInputs } from "./dispatch-inputs.ts";
+import type { CalledWorkflows } from "./called-workflow.ts";
 import type { Event } from "./event.ts";
 import { matchTrigger } from "./match-trigger.ts";
 import type { TriggerMatch } from "./match-trigger.ts";
@@ -20,6 +21,7 @@ import { orderJobs, withNeeds } from "./order-jobs.ts";
 import { planCells, selectCells } from "./plan-cells.ts";
 import type { MatrixSelection } from "./plan-cells.ts";
 import type { Plan, PlannedJob, PlannedStep, PlanResult, Way } from "./plan.ts";
+import type { RunnerMap } from "./runner-map.ts";
 
 export interface PlanRequest {
   readonly event: Event;
@@ -27,6 +29,8 @@ export interface PlanRequest {
   readonly inputs: { readonly [name: string]: string };
   readonly vars: { readonly [name: string]: string };
   readonly chooseWay: WayChooser;
+  readonly called: CalledWorkflows;
+  readonly runners: RunnerMap;
   readonly select: Selection;
   /** What reading the file had to say; handed on. */
   readonly warnings: readonly Diagnostic[];
@@ -152,7 +156,12 @@ function planJobs(
         `The workflow has more than ${MAX_CELLS_OF_A_RUN} jobs, matrix cells counted`,
       );
     }
-    planned.push({ job, cells: cells.kind === "cells" ? cells.cells : "dynamic", steps: planSteps(job, chooseWay) });
+    planned.push({
+      job,
+      cells: cells.kind === "cells" ? cells.cells : "dynamic",
+      steps: planSteps(job, chooseWay),
+      called: undefined,
+    });
   }
   return errors.length > 0 ? { kind: "refused", path: workflow.path, diagnostics: errors } : { planned, warnings };
 }

@@ -4,7 +4,7 @@
  */
 import type { Value } from "../expression/template.ts";
 import type { Diagnostic } from "../lib/diagnostic.ts";
-import type { Job, Step, Workflow } from "../workflow/workflow.ts";
+import type { ControlStep, Job, Step, Workflow } from "../workflow/workflow.ts";
 import type { Event } from "./event.ts";
 
 /** What planning one file came to. A broken file is `refused`, never missing. */
@@ -18,13 +18,19 @@ export type PlanResult =
     }
   | { readonly kind: "refused"; readonly path: string; readonly diagnostics: readonly Diagnostic[] };
 
-export interface Plan {
-  readonly workflow: Workflow;
+/** A workflow that an event starts. */
+export interface Plan extends PlannedWorkflow {
   readonly event: Event;
   /** Typed `inputs` of workflow_dispatch, defaults filled in; empty for other events. */
   readonly inputs: { readonly [name: string]: Value };
+}
+
+/** A workflow with its jobs: the one that the event starts, or one that a job calls. */
+export interface PlannedWorkflow {
+  readonly workflow: Workflow;
   /** A job stands after all its needs; otherwise in the order of the file. */
   readonly jobs: readonly PlannedJob[];
+  /** Those of called workflows are counted in, once for each call. */
   readonly declaredSteps: number;
   /** Steps this plan holds; always equal to `declaredSteps` (checked where the plan is made). */
   readonly heldSteps: number;
@@ -32,10 +38,26 @@ export interface Plan {
 
 export interface PlannedJob {
   readonly job: Job;
-  /** `dynamic`: the matrix reads `needs` and is expanded when those have ended. A job without a matrix has one empty cell. */
+  /** `dynamic`: the matrix reads what is known only later (`needs`, the inputs of a call). A job without a matrix has one empty cell. */
   readonly cells: readonly MatrixCell[] | "dynamic";
   /** As long as the job's declared steps, in their order. Empty for a job that calls a reusable workflow. */
   readonly steps: readonly PlannedStep[];
+  /** Set for a job that calls a workflow. */
+  readonly called: CalledPlan | undefined;
+}
+
+/** What a job calls. `missing`: the file cannot be had or read, and nothing of the caller is started. */
+export type CalledPlan =
+  | { readonly kind: "called"; readonly plan: PlannedWorkflow; readonly origin: WorkflowOrigin }
+  | { readonly kind: "missing"; readonly diagnostics: readonly Diagnostic[] };
+
+/** Where a workflow file is from: `./` in a `uses:` of a job means the same repository at the same commit. */
+export interface WorkflowOrigin {
+  /** `owner/name`. */
+  readonly repository: string;
+  /** As it was asked for: `v1`, `refs/heads/main`. */
+  readonly ref: string;
+  readonly sha: string;
 }
 
 export interface MatrixCell {
@@ -53,6 +75,8 @@ export interface PlannedStep {
 /** How a step will run. Closed set, shown by `hearth plan` and kept in the record. */
 export type Way =
   | { readonly kind: "run" }
+  /** `wait`, `wait-all`, `cancel` and `parallel`: the engine's own work. */
+  | { readonly kind: "control"; readonly control: ControlStep["control"] }
   | { readonly kind: "builtin"; readonly builtin: "checkout" }
   | { readonly kind: "javascript"; readonly using: string; readonly path: string }
   | {

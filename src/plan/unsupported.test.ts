@@ -2,9 +2,20 @@ import { describe, expect, it } from "vitest";
 import type { Value } from "../expression/template.ts";
 import { formatDiagnostic } from "../lib/diagnostic.ts";
 import type { Job, StepsJob } from "../workflow/workflow.ts";
-import { aCall, aControlStep, aJob, anEvent, aRunStep, aUsesStep, aWorkflow, template } from "./plan-fixture.ts";
+import {
+  aCall,
+  aControlStep,
+  aJob,
+  anEvent,
+  noCalls,
+  aRunStep,
+  aUsesStep,
+  aWorkflow,
+  template,
+} from "./plan-fixture.ts";
 import { planWorkflow } from "./plan-workflow.ts";
 import type { Way } from "./plan.ts";
+import { defaultRunners } from "./runner-map.ts";
 import { runnerLabels, unsupportedInPlan, unsupportedRunner } from "./unsupported.ts";
 
 /** What is unsupported in a workflow of these jobs, as lines; `ways` are by the step's number, `run` without. */
@@ -17,6 +28,8 @@ function unsupported(jobs: readonly Job[], ways: { readonly [number: number]: Wa
     inputs: {},
     vars: { OS: "windows-latest" },
     chooseWay: (step) => ways[step.number] ?? { kind: "run" },
+    called: noCalls,
+    runners: defaultRunners,
     select: { job: undefined, matrix: [] },
     warnings: [],
   });

@@ -11,10 +11,13 @@ import type { Value } from "../expression/template.ts";
 import { changedFiles, describeDirectory, describeRepository } from "../git/repository.ts";
 import { snapshotWorkingTree } from "../git/working-tree.ts";
 import type { Snapshot } from "../git/working-tree.ts";
+import type { CalledWorkflows } from "../plan/called-workflow.ts";
 import type { Event } from "../plan/event.ts";
 import { makeEvent } from "../plan/make-event.ts";
 import { planWorkflow } from "../plan/plan-workflow.ts";
 import type { Plan, PlanResult, Way } from "../plan/plan.ts";
+import { defaultRunners } from "../plan/runner-map.ts";
+import type { RunnerMap } from "../plan/runner-map.ts";
 import { readWorkflow } from "../workflow/read-workflow.ts";
 import type { ReadResult } from "../workflow/read-workflow.ts";
 import { findWorkflowFiles, workflowPath } from "./workflow-files.ts";
@@ -40,6 +43,15 @@ export interface Selection {
   readonly event: Event;
   /** One for each workflow file, in the order of their paths. */
   readonly results: readonly PlanResult[];
+  /** What `hearth.yml` says of `runs-on`, else the defaults. */
+  readonly runners: RunnerMap;
+  /** By name in lower case, from `hearth.yml`. */
+  readonly environments: {
+    readonly [name: string]: {
+      readonly secrets: { readonly [name: string]: string };
+      readonly vars: { readonly [name: string]: string };
+    };
+  };
 }
 
 export interface SelectEnvironment {
@@ -85,7 +97,7 @@ export async function selectWorkflows(
     : undefined;
   // The commit that stands for uncommitted changes is what steps must see as GITHUB_SHA.
   const final = snapshot === undefined || snapshot.sha === repository.headSha ? planned : planAll(snapshot.sha);
-  return { repository: repository.root, ...final, snapshot };
+  return { repository: repository.root, ...final, runners: defaultRunners, environments: {}, snapshot };
 }
 
 /** Finding out what changed costs two git processes, and few workflows ask. */
@@ -129,7 +141,18 @@ function planRead(
 ): PlanResult {
   if (result.kind === "refused") return { kind: "refused", path, diagnostics: result.diagnostics };
   const { workflow, warnings } = result;
-  return planWorkflow(workflow, { event, inputs, vars, chooseWay, select: { job, matrix }, warnings });
+  const called: CalledWorkflows = (uses) => ({ kind: "missing", message: `Cannot find the workflow '${uses}'` });
+  const options = {
+    event,
+    inputs,
+    vars,
+    chooseWay,
+    called,
+    runners: defaultRunners,
+    select: { job, matrix },
+    warnings,
+  };
+  return planWorkflow(workflow, options);
 }
 
 /** Synchronous, because planning is; a person's own files. */

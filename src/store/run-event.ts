@@ -5,7 +5,7 @@
  */
 import type { Isolation, ProviderName } from "../provider/provider.ts";
 
-/** A job's key is unique in its run: the job's id, or `id (label)` for a matrix cell. */
+/** A job's key is unique in its run: the job's id, or `id (label)` for a matrix cell; below a call, `caller / id`. */
 export type JobKey = string;
 
 /** Outcome and conclusion of a step; conclusion of a job (GitHub's words). */
@@ -54,6 +54,10 @@ export type RunEvent = { readonly at: string } & (
       readonly run: string;
       readonly workflow: { readonly path: string; readonly name: string };
       readonly event: { readonly name: string; readonly sha: string; readonly ref: string };
+      /** `run-name:` evaluated; absent where none is given. */
+      readonly title?: string;
+      /** 2 and more: this run goes on from an earlier one, whose successful jobs are not run again. */
+      readonly attempt?: number;
       readonly provider: ProviderName;
       readonly declaredSteps: number;
     }
@@ -72,9 +76,15 @@ export type RunEvent = { readonly at: string } & (
       readonly type: "job_planned";
       readonly job: JobKey;
       readonly id: string;
+      /** The job whose `uses` called the workflow that this job is of; absent for a job of the run's own workflow. */
+      readonly caller?: JobKey;
+      /** `uses` of a job that calls a workflow: it has no steps itself, and ends when the called jobs have. */
+      readonly calls?: string;
       readonly name: string;
       readonly steps: readonly { readonly number: number; readonly name: string; readonly way: string }[];
     }
+  /** The run (no `job`) or the job waits for others of its `concurrency` group. */
+  | { readonly type: "waiting"; readonly job?: JobKey; readonly group: string }
   | { readonly type: "job_started"; readonly job: JobKey; readonly machine: string }
   | ({ readonly type: "step_started"; readonly phase: StepPhase; readonly name: string } & StepRef)
   | ({ readonly type: "log"; readonly line: string } & StepRef)
@@ -96,6 +106,8 @@ export type RunEvent = { readonly at: string } & (
       /** Why, where the steps alone do not say it: a skipped condition, a timeout, a lost machine. */
       readonly reason: string | undefined;
       readonly outputs: { readonly [name: string]: string };
+      /** `environment:` of the job; the url is absent where none is given, or it holds a secret. */
+      readonly environment?: { readonly name: string; readonly url?: string };
       readonly durationMs: number;
     }
   | {
