@@ -13,11 +13,12 @@ import { describeDirectory } from "../src/git/repository.ts";
 import { snapshotWorkingTree } from "../src/git/working-tree.ts";
 import { formatDiagnostic } from "../src/lib/diagnostic.ts";
 import { makeEvent } from "../src/plan/make-event.ts";
-import { noCalls } from "../src/plan/plan-fixture.ts";
+import type { CalledWorkflows } from "../src/plan/called-workflow.ts";
 import { planWorkflow } from "../src/plan/plan-workflow.ts";
 import { defaultRunners } from "../src/plan/runner-map.ts";
 import type { RunnerMap } from "../src/plan/runner-map.ts";
-import type { Plan } from "../src/plan/plan.ts";
+import type { Plan, PlanResult } from "../src/plan/plan.ts";
+import type { Value } from "../src/expression/template.ts";
 import { hostProvider } from "../src/provider/host/provider.ts";
 import type { Provider } from "../src/provider/provider.ts";
 import { createServices } from "../src/service/local-services.ts";
@@ -56,40 +57,85 @@ export interface YamlRun {
   readonly annotations: readonly string[];
 }
 
-/** Throws with the diagnostics when the text is refused or not triggered. */
-export function planYaml(yaml: string, files: Record<string, string> = {}, sha = "0".repeat(40)): Plan {
-  const read = readWorkflow(".github/workflows/test.yml", yaml);
-  if (read.kind === "refused") throw new Error(read.diagnostics.map(formatDiagnostic).join("\n"));
-  const event = makeEvent(
-    { owner: "octo", name: "repo", defaultBranch: "main", ref: "refs/heads/main", headSha: sha, headCommitMessage: "" },
-    { name: "push", payload: undefined, inputs: {}, actor: "tester", changedFiles: undefined },
-  );
+export interface YamlEvent {
+  readonly name: string;
+  readonly payload?: { readonly [key: string]: Value };
+  readonly ref?: string;
+  readonly headCommitMessage?: string;
+  readonly changedFiles?: readonly string[];
+}
+
+/** What planning a text needs to know beside it. */
+export interface YamlPlanOptions {
+  readonly files?: Record<string, string>;
+  readonly sha?: string;
+  readonly vars?: Record<string, string>;
+  /** A push to `main` when undefined. */
+  readonly event?: YamlEvent;
+  readonly inputs?: Record<string, string>;
+}
+
+/** The way of every command: read, then planned for the event. */
+export function planText(yaml: string, options: YamlPlanOptions = {}): PlanResult {
+  const { files = {}, sha = "0".repeat(40), event = { name: "push" }, inputs = {}, vars = {} } = options;
+  const path = ".github/workflows/test.yml";
+  const read = readWorkflow(path, yaml);
+  if (read.kind === "refused") return { kind: "refused", path, diagnostics: read.diagnostics };
+  const repository = { owner: "octo", name: "repo", defaultBranch: "main", headSha: sha };
+  const { ref = "refs/heads/main", headCommitMessage = "" } = event;
   const lookup = (path: string): { path: string; text: string } | undefined => {
     const file = join(path, "action.yml");
     const text = files[file];
     return text === undefined ? undefined : { path: file, text };
   };
-  const planned = planWorkflow(read.workflow, {
-    event,
-    inputs: {},
-    vars: {},
+  return planWorkflow(read.workflow, {
+    event: makeEvent(
+      { ...repository, ref, headCommitMessage },
+      { name: event.name, payload: event.payload, inputs, actor: "tester", changedFiles: event.changedFiles },
+    ),
+    inputs,
+    vars,
     chooseWay: createWayChooser(lookup, { builtins: true }),
-    called: noCalls,
+    called: callsAmong(files),
     runners: defaultRunners,
     select: { job: undefined, matrix: [] },
-    warnings: [],
+    warnings: read.warnings,
   });
+}
+
+/** Workflows among the repository's files, by `./` and by the repository's own name at any ref. */
+function callsAmong(files: Record<string, string>): CalledWorkflows {
+  return (uses, caller) => {
+    const path = uses.replace(/^\.\//u, "").replace(/^octo\/repo\/(.*)@.*$/u, "$1");
+    const text = files[path];
+    if (text === undefined) return { kind: "missing", message: `Cannot find the workflow '${uses}'` };
+    return { kind: "found", path, read: readWorkflow(path, text), origin: { ...caller, path } };
+  };
+}
+
+/** Throws with the diagnostics when the text is refused or not triggered. */
+export function planYaml(yaml: string, files: Record<string, string> = {}, sha = "0".repeat(40)): Plan {
+  const planned = planText(yaml, { files, sha });
   if (planned.kind === "refused") throw new Error(planned.diagnostics.map(formatDiagnostic).join("\n"));
   if (planned.kind === "not_triggered") throw new Error(planned.reason);
   return planned.plan;
 }
 
 export async function runYaml(yaml: string, options: YamlRunOptions = {}): Promise<YamlRun> {
+  return withRepository(options.files, (repository) =>
+    runPlan(planYaml(yaml, options.files, repository?.sha), options, repository?.gitDir),
+  );
+}
+
+/** The files as a commit that a run can check out; gone when `use` has ended. */
+export async function withRepository<T>(
+  files: Record<string, string> | undefined,
+  use: (repository: { readonly gitDir: string; readonly sha: string } | undefined) => Promise<T>,
+): Promise<T> {
+  if (files === undefined) return use(undefined);
   const scratch = await mkdtemp(join(tmpdir(), "hearth-test-"));
   try {
-    const files = options.files ?? {};
-    const snapshot = options.files === undefined ? undefined : await makeSnapshot(scratch, files);
-    return await runPlan(planYaml(yaml, files, snapshot?.sha), options, snapshot?.gitDir);
+    return await use(await makeSnapshot(scratch, files));
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }

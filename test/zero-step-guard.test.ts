@@ -36,6 +36,9 @@ interface RandomJob {
   readonly cells: number;
   readonly failFast: boolean;
   readonly tolerated: boolean;
+  readonly concurrency: string | undefined;
+  /** Its steps are those of the called workflow then. */
+  readonly calls: boolean;
 }
 
 const condition = constantFrom(
@@ -61,6 +64,14 @@ const jobs: Arbitrary<readonly RandomJob[]> = array(
     cells: constantFrom(1, 1, 2, 3),
     failFast: boolean(),
     tolerated: boolean(),
+    concurrency: constantFrom(
+      undefined,
+      undefined,
+      "g",
+      "{ group: G, cancel-in-progress: true }",
+      "{ group: g, queue: max }",
+    ),
+    calls: integer({ min: 0, max: 3 }).map((value) => value === 0),
   }),
   { minLength: 1, maxLength: 5 },
 );
@@ -79,19 +90,25 @@ const faults: Arbitrary<Faults> = record({
   killAtEvent: option(nat(40), { nil: undefined, freq: 5 }),
 });
 
+const CALLED = ".github/workflows/called.yml";
+
 /** A job needs only jobs before it, so there is no cycle. */
-function toYaml(random: readonly RandomJob[]): string {
-  const lines = ["on: push", "jobs:"];
+function toYaml(random: readonly RandomJob[], trigger: "push" | "workflow_call"): string {
+  const lines = [`on: ${trigger}`, "jobs:"];
+  const letter = trigger === "push" ? "j" : "k";
   for (const [index, job] of random.entries()) {
-    lines.push(`  j${index}:`, "    runs-on: ubuntu-latest");
-    const needs = job.needs.filter((need) => need < index).map((need) => `j${need}`);
+    const calls = job.calls && trigger === "push";
+    lines.push(`  ${letter}${index}:`, calls ? `    uses: ./${CALLED}` : "    runs-on: ubuntu-latest");
+    if (job.concurrency !== undefined) lines.push(`    concurrency: ${job.concurrency}`);
+    const needs = job.needs.filter((need) => need < index).map((need) => `${letter}${need}`);
     if (needs.length > 0) lines.push(`    needs: [${needs.join(", ")}]`);
     if (job.condition !== undefined) lines.push(`    if: ${job.condition}`);
-    if (job.tolerated) lines.push("    continue-on-error: true");
+    if (job.tolerated && !calls) lines.push("    continue-on-error: true");
     if (job.cells > 1) {
       const values = Array.from({ length: job.cells }, (_, cell) => cell).join(", ");
       lines.push("    strategy:", `      fail-fast: ${job.failFast}`, `      matrix: { cell: [${values}] }`);
     }
+    if (calls) continue;
     lines.push("    steps:");
     for (const { code, condition, tolerated } of job.steps) {
       lines.push(`      - run: exit ${code}`);
@@ -125,10 +142,11 @@ describe("the zero-step guard", () => {
     await assert(
       asyncProperty(
         jobs,
+        jobs,
         faults,
         constantFrom("workflow" as const, "job" as const),
-        async (random, broken, machinePer) => {
-          const plan = planYaml(toYaml(random));
+        async (random, below, broken, machinePer) => {
+          const plan = planYaml(toYaml(random, "push"), { [CALLED]: toYaml(below, "workflow_call") });
           const provider = fakeProvider(knobsOf(broken));
           let count = 0;
           const { outcome, events } = await runPlan(plan, {
@@ -145,11 +163,16 @@ describe("the zero-step guard", () => {
           const { declared, ran, skipped, notReached, cancelled } = outcome.counts;
           expect(ran + skipped + notReached + cancelled).toBe(declared);
           expect(declared).toBe(declaredInRecord(events));
-          for (const [index, job] of random.entries()) expect(jobsOf(events, `j${index}`)).toContain(job.steps.length);
+          for (const [index, { calls, steps }] of random.entries()) {
+            expect(jobsOf(events, `j${index}`)).toContain(calls ? 0 : steps.length);
+          }
+          for (const [index, { steps }] of below.entries()) {
+            if (random.some(({ calls }) => calls)) expect(jobsOf(events, `k${index}`)).toContain(steps.length);
+          }
           const succeeded = outcome.conclusion === "success";
           expect(succeeded && ran === 0).toBe(false);
           expect(succeeded && outcome.error !== undefined).toBe(false);
-          expect(succeeded && untoleratedFailure(events, random)).toBe(false);
+          expect(succeeded && untoleratedFailure(events, random, below)).toBe(false);
           const machineAsked = events.some((event) => event.type === "machine_requested");
           expect(succeeded && broken.failProvision && machineAsked).toBe(false);
           const jobsStarted = events.filter((event) => event.type === "job_started").length;
@@ -204,11 +227,16 @@ function jobsOf(events: readonly RunEventBody[], id: string): number[] {
   return events.flatMap((event) => (event.type === "job_planned" && event.id === id ? [event.steps.length] : []));
 }
 
-function untoleratedFailure(events: readonly RunEventBody[], random: readonly RandomJob[]): boolean {
+function untoleratedFailure(
+  events: readonly RunEventBody[],
+  random: readonly RandomJob[],
+  below: readonly RandomJob[],
+): boolean {
   return events.some((event) => {
     if (event.type !== "step_completed" || event.fate.kind !== "ran" || event.fate.conclusion !== "failure")
       return false;
-    const index = Number(/^j(\d+)/.exec(event.job)?.[1]);
-    return random[index]?.tolerated !== true;
+    const called = / \/ k(\d+)/.exec(event.job)?.[1];
+    const job = called === undefined ? random[Number(/^j(\d+)/.exec(event.job)?.[1])] : below[Number(called)];
+    return job?.tolerated !== true;
   });
 }

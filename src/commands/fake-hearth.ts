@@ -5,6 +5,7 @@
 import type { RunOutcome } from "../engine/run-settings.ts";
 import { anEvent, aJob, aRunStep, aWorkflow } from "../plan/plan-fixture.ts";
 import { defaultRunners } from "../plan/runner-map.ts";
+import { unsupportedInPlan } from "../plan/unsupported.ts";
 import type { Plan, PlannedJob, PlanResult, Way } from "../plan/plan.ts";
 import type { Isolation, Provider } from "../provider/provider.ts";
 import type { Conclusion, Fate, FateCounts, RunEvent, RunEventBody } from "../store/run-event.ts";
@@ -161,7 +162,8 @@ export function aPlan(path: string, ways: readonly Way[] = [{ kind: "run" }]): P
 }
 
 export function planned(path: string, ways?: readonly Way[]): PlanResult {
-  return { kind: "planned", plan: aPlan(path, ways), warnings: [] };
+  const plan = aPlan(path, ways);
+  return { kind: "planned", plan, warnings: unsupportedInPlan(plan, { runners: defaultRunners, vars: {} }) };
 }
 
 export function refused(path: string): PlanResult {

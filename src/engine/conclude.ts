@@ -5,7 +5,7 @@
  * The ledger listens to the events that readers see, and is compared with the plan: neither the engine's own state nor a
  * guest's word can make the numbers agree.
  */
-import type { Plan } from "../plan/plan.ts";
+import type { PlannedStep, PlannedWorkflow } from "../plan/plan.ts";
 import type { Conclusion, Fate, FateCounts, JobKey, RunEventBody } from "../store/run-event.ts";
 import { unreachable } from "../lib/unreachable.ts";
 
@@ -19,6 +19,8 @@ export interface FateLedger {
 
 interface JobFates {
   readonly id: string;
+  /** Key of the job that called the workflow this one is of. */
+  readonly caller: JobKey | undefined;
   readonly declared: number;
   readonly fates: Map<string, Fate>;
   /** A step that was concluded twice: the second fate does not replace the first, it is a fault. */
@@ -34,9 +36,9 @@ export function createFateLedger(): FateLedger {
     faults,
     note(event) {
       if (event.type === "job_planned") {
-        const { job, id, steps } = event;
+        const { job, id, caller, steps } = event;
         if (jobs.has(job)) faults.push(`job ${job} was planned twice`);
-        else jobs.set(job, { id, declared: steps.length, fates: new Map(), repeated: [], completed: false });
+        else jobs.set(job, { id, caller, declared: steps.length, fates: new Map(), repeated: [], completed: false });
       } else if (event.type === "step_completed" && event.phase === "main") {
         const job = jobs.get(event.job);
         if (job === undefined)
@@ -80,29 +82,42 @@ export function countFates(ledger: FateLedger): FateCounts {
 }
 
 /** What does not add up, in words; empty when every declared step of every job has exactly one fate. */
-export function findMissingFates(plan: Plan, ledger: FateLedger): string[] {
-  const faults = [...ledger.faults];
-  for (const { job, steps, cells } of plan.jobs) {
-    if (job.kind !== "steps") continue;
-    const instances = [...ledger.jobs].filter(([, fates]) => fates.id === job.id);
+export function findMissingFates(plan: PlannedWorkflow, ledger: FateLedger): string[] {
+  return [...ledger.faults, ...faultsBelow(plan, ledger, undefined)];
+}
+
+/** Of the jobs of one workflow: the run's own, or the one that `caller` called. */
+function faultsBelow({ jobs }: PlannedWorkflow, ledger: FateLedger, caller: JobKey | undefined): string[] {
+  return jobs.flatMap(({ job, steps, cells, called }) => {
+    const name = caller === undefined ? job.id : `${caller} / ${job.id}`;
+    const instances = [...ledger.jobs].filter(([, fates]) => fates.id === job.id && fates.caller === caller);
+    const faults = instances.flatMap(([key, fates]) => faultsOfInstance(key, fates, steps));
     // A job that was skipped as a whole is one record, whatever its matrix.
-    const whole = instances.length === 1 && instances[0]?.[0] === job.id;
-    if (instances.length === 0) faults.push(`job ${job.id} is in the plan and not in the record`);
+    const whole = instances.length === 1 && instances[0]?.[0] === name;
+    if (instances.length === 0) faults.push(`job ${name} is in the plan and not in the record`);
     else if (!whole && cells !== "dynamic" && instances.length !== cells.length) {
-      faults.push(`job ${job.id} has ${cells.length} cells and its record ${instances.length}`);
+      faults.push(`job ${name} has ${cells.length} cells and its record ${instances.length}`);
     }
-    for (const [key, { declared, fates, repeated, completed }] of instances) {
-      if (!completed) faults.push(`job ${key} never ended`);
-      if (declared !== steps.length) {
-        faults.push(`job ${key} declares ${steps.length} steps and its record holds ${declared}`);
-      }
-      for (const { step } of steps) {
-        if (!fates.has(String(step.number))) faults.push(`step ${step.number} of job ${key} has no fate`);
-      }
-      for (const step of repeated) faults.push(`step ${step} of job ${key} has two fates`);
-      if (fates.size > steps.length) faults.push(`job ${key} has fates for steps that it does not declare`);
-    }
+    if (called?.kind !== "called") return faults;
+    return [...faults, ...instances.flatMap(([key]) => faultsBelow(called.plan, ledger, key))];
+  });
+}
+
+function faultsOfInstance(
+  key: JobKey,
+  { declared, fates, repeated, completed }: JobFates,
+  steps: readonly PlannedStep[],
+): string[] {
+  const faults: string[] = [];
+  if (!completed) faults.push(`job ${key} never ended`);
+  if (declared !== steps.length) {
+    faults.push(`job ${key} declares ${steps.length} steps and its record holds ${declared}`);
   }
+  for (const { step } of steps) {
+    if (!fates.has(String(step.number))) faults.push(`step ${step.number} of job ${key} has no fate`);
+  }
+  for (const step of repeated) faults.push(`step ${step} of job ${key} has two fates`);
+  if (fates.size > steps.length) faults.push(`job ${key} has fates for steps that it does not declare`);
   return faults;
 }
 

@@ -4,6 +4,8 @@
  */
 
 export interface ConcurrencyRequest {
+  /** `owner/name`: groups of two repositories are two groups. */
+  readonly repository: string;
   /** Compared without regard to case. */
   readonly group: string;
   readonly cancelInProgress: boolean;
@@ -50,7 +52,7 @@ export function createConcurrencyGroups(): ConcurrencyGroups {
 
   return {
     enter(request, onWait) {
-      const key = request.group.toLowerCase();
+      const key = `${request.repository} ${request.group}`.toLowerCase();
       const group = groups.get(key) ?? { holder: undefined, waiting: [] };
       groups.set(key, group);
       if (request.signal.aborted) return Promise.resolve(undefined);

@@ -8,22 +8,17 @@ import type { GithubStep, StepFiles } from "../context/github-context.ts";
 import { jobContext, strategyContext } from "../context/job-context.ts";
 import { compositeStatusFunctions, jobStatusFunctions, stepStatusFunctions } from "../context/job-status-functions.ts";
 import { needsContext, resultOf } from "../context/needs-context.ts";
-import type { FinishedLeg } from "../context/needs-context.ts";
 import { runnerContext } from "../context/runner-context.ts";
 import { stepsContext } from "../context/steps-context.ts";
 import type { Scope as ExpressionScope } from "../expression/evaluate.ts";
 import type { ObjectValue } from "../expression/ordered-object.ts";
 import type { Value } from "../expression/template.ts";
 import type { Job, Step } from "../workflow/workflow.ts";
+import type { JobRecord } from "./job-end.ts";
 import type { JobInstance, JobRun } from "./job-run.ts";
 import type { Scope } from "./job-state.ts";
-import type { RunContext } from "./run-context.ts";
-
-/** A job that has ended, as those that need it see it. */
-export interface JobRecord {
-  readonly id: string;
-  readonly legs: readonly FinishedLeg[];
-}
+import { cancelRequested } from "./workflow-run.ts";
+import type { WorkflowRun } from "./workflow-run.ts";
 
 /** Where an expression of a step stands. */
 export interface StepPosition {
@@ -37,26 +32,37 @@ export interface StepPosition {
 
 type Contexts = Readonly<Record<string, Value>>;
 
+/** Of a workflow as a whole, before any of its jobs: `run-name`, `concurrency`, what a call is given. */
+export function workflowScope({ run, inputs }: Pick<WorkflowRun, "run" | "inputs">): ExpressionScope {
+  const { event, workflow } = run.plan;
+  const github = githubContext({ event, workflow, run: run.identity });
+  return { contexts: { github, inputs, vars: run.settings.vars }, functions: {} };
+}
+
 /** Before a job starts: its condition, matrix, name. */
-export function needsScope(run: RunContext, job: Job, done: ReadonlyMap<string, JobRecord>): ExpressionScope {
+export function needsScope(workflow: WorkflowRun, job: Job, done: ReadonlyMap<string, JobRecord>): ExpressionScope {
   const needsOf = (id: string): readonly string[] =>
-    run.plan.jobs.find((planned) => planned.job.id === id)?.job.needs ?? [];
+    workflow.planned.jobs.find((planned) => planned.job.id === id)?.job.needs ?? [];
+  const needed = job.needs.flatMap((need) => done.get(need) ?? []);
   return {
-    contexts: beforeJob(run, job, done),
+    contexts: { ...workflowScope(workflow).contexts, needs: needsContext(needed) },
     functions: jobStatusFunctions(job.id, {
       needsOf,
       resultOf: (id) => resultOf(done.get(id)?.legs ?? []),
-      cancelled: run.cancelRequested(),
+      cancelled: cancelRequested(workflow),
     }),
   };
 }
 
-/** Contexts that stay the same for all of a job's steps. */
-export function jobContexts(run: RunContext, instance: JobInstance, done: ReadonlyMap<string, JobRecord>): Contexts {
+/** Contexts that stay the same for all of a job's steps; those of its environment and its secrets come on top. */
+export function jobContexts(
+  workflow: WorkflowRun,
+  instance: JobInstance<Job>,
+  done: ReadonlyMap<string, JobRecord>,
+): Contexts {
   const { index, total, failFast, maxParallel } = instance;
   return {
-    ...beforeJob(run, instance.job, done),
-    secrets: { GITHUB_TOKEN: run.token, ...run.settings.secrets },
+    ...needsScope(workflow, instance.job, done).contexts,
     matrix: instance.matrix,
     strategy: strategyContext(index, total, { failFast, maxParallel }),
   };
@@ -96,27 +102,13 @@ export function defaultVariables(run: StepPosition, files: StepFiles): Record<st
   };
 }
 
-function beforeJob(run: RunContext, job: Job, done: ReadonlyMap<string, JobRecord>): Contexts {
-  const { plan, settings } = run;
-  const { event, workflow, inputs } = plan;
-  const needed = job.needs.flatMap((need) => done.get(need) ?? []);
-  return {
-    github: githubContext({ event, workflow, run: run.identity }),
-    inputs,
-    vars: settings.vars,
-    needs: needsContext(needed),
-  };
-}
-
 function atRunTime(job: JobRun): Contexts {
-  const { plan, state } = job;
-  const { repository, sha, ref } = plan.event;
-  const origin = { repository: `${repository.owner}/${repository.name}`, path: plan.workflow.path, ref, sha };
+  const { state } = job;
   return {
     ...job.contexts,
     github: githubOf(job, undefined),
     runner: runnerOf(job),
-    job: jobContext(state.status, origin),
+    job: jobContext(state.status, job.origin),
   };
 }
 

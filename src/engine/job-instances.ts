@@ -4,22 +4,27 @@ import type { Scope as ExpressionScope } from "../expression/evaluate.ts";
 import type { Value } from "../expression/template.ts";
 import { expandMatrix } from "../plan/expand-matrix.ts";
 import type { MatrixCell, PlannedJob } from "../plan/plan.ts";
-import type { StepsJob } from "../workflow/workflow.ts";
+import type { Job } from "../workflow/workflow.ts";
 import { strategyContext } from "../context/job-context.ts";
 import type { JobInstance } from "./job-run.ts";
 import { booleanOf, numberOf } from "./typed-value.ts";
+import { keyBelow, nameBelow } from "./workflow-run.ts";
+import type { WorkflowRun } from "./workflow-run.ts";
 
 export type Expansion =
-  | { readonly kind: "instances"; readonly instances: readonly JobInstance[] }
+  | { readonly kind: "instances"; readonly instances: readonly JobInstance<Job>[] }
   | { readonly kind: "refused"; readonly message: string };
 
+type Place = Pick<WorkflowRun, "caller">;
+
 /** `scope` holds what a job may read before it starts: github, needs, inputs, vars (ACTIONS-CONTRACT §1.5). */
-export function jobInstances(planned: PlannedJob, job: StepsJob, scope: ExpressionScope): Expansion {
+export function jobInstances(place: Place, planned: PlannedJob, scope: ExpressionScope): Expansion {
+  const { job, steps, called } = planned;
   try {
     const cells = planned.cells === "dynamic" ? expandDynamic(job, scope) : planned.cells;
     const { failFast, maxParallel } = strategyOf(job, scope, cells.length);
     const keys = uniqueKeys(job.id, cells);
-    const instances = cells.map((cell, index): JobInstance => {
+    const instances = cells.map((cell, index): JobInstance<Job> => {
       const key = keys[index] ?? job.id;
       const own = {
         ...scope.contexts,
@@ -27,10 +32,11 @@ export function jobInstances(planned: PlannedJob, job: StepsJob, scope: Expressi
         strategy: strategyContext(index, cells.length, { failFast, maxParallel }),
       };
       return {
-        key,
+        key: keyBelow(place, key),
         job,
-        name: job.name === undefined ? key : nameOf(job, { ...scope, contexts: own }, cell, cells),
-        steps: planned.steps,
+        name: nameBelow(place, job.name === undefined ? key : nameOf(job, { ...scope, contexts: own }, cell, cells)),
+        steps,
+        called,
         matrix: cell.values,
         index,
         total: cells.length,
@@ -45,14 +51,30 @@ export function jobInstances(planned: PlannedJob, job: StepsJob, scope: Expressi
   }
 }
 
-function expandDynamic(job: StepsJob, scope: ExpressionScope): readonly MatrixCell[] {
+/** A job that was skipped before its matrix was expanded is one job, as GitHub shows it. */
+export function unexpanded(place: Place, { job, steps, called }: PlannedJob): JobInstance<Job> {
+  return {
+    key: keyBelow(place, job.id),
+    job,
+    name: nameBelow(place, job.id),
+    steps,
+    called,
+    matrix: {},
+    index: 0,
+    total: 1,
+    failFast: true,
+    maxParallel: 1,
+  };
+}
+
+function expandDynamic(job: Job, scope: ExpressionScope): readonly MatrixCell[] {
   const matrix = job.strategy?.matrix;
   const expanded = expandMatrix(matrix === undefined ? null : evaluate(matrix, scope));
   if (expanded.kind === "refused") throw new ExpressionError(expanded.message);
   return expanded.cells;
 }
 
-function strategyOf(job: StepsJob, scope: ExpressionScope, total: number): { failFast: boolean; maxParallel: number } {
+function strategyOf(job: Job, scope: ExpressionScope, total: number): { failFast: boolean; maxParallel: number } {
   const { failFast, maxParallel } = job.strategy ?? {};
   const limit = maxParallel === undefined ? total : numberOf(evaluate(maxParallel, scope), "max-parallel");
   return {
@@ -74,7 +96,7 @@ function uniqueKeys(id: string, cells: readonly MatrixCell[]): string[] {
 }
 
 /** GitHub adds the cell's values to a name that does not mention the matrix itself. */
-function nameOf(job: StepsJob, scope: ExpressionScope, cell: MatrixCell, cells: readonly MatrixCell[]): string {
+function nameOf(job: Job, scope: ExpressionScope, cell: MatrixCell, cells: readonly MatrixCell[]): string {
   const template = job.name;
   if (template === undefined) return job.id;
   const name = toText(evaluate(template, scope) satisfies Value);

@@ -5,12 +5,13 @@
 import type { Value } from "../expression/template.ts";
 import type { Masker } from "../joblog/masker.ts";
 import type { MatcherSet } from "../joblog/problem-matcher.ts";
-import type { Plan, PlannedStep } from "../plan/plan.ts";
+import type { CalledPlan, Plan, PlannedStep, WorkflowOrigin } from "../plan/plan.ts";
 import type { AgentClient } from "../protocol/agent-client.ts";
 import type { Isolation } from "../provider/provider.ts";
 import type { Layout } from "../provider/provider.ts";
 import type { JobKey, RunEventBody } from "../store/run-event.ts";
-import type { StepsJob } from "../workflow/workflow.ts";
+import type { Permissions } from "../workflow/permissions.ts";
+import type { Job, StepsJob, Workflow } from "../workflow/workflow.ts";
 import type { CancelLadder } from "./exec-process.ts";
 import type { JobState } from "./job-state.ts";
 
@@ -23,11 +24,13 @@ export interface RunIdentity {
 }
 
 /** A job of the plan or one cell of its matrix. */
-export interface JobInstance {
+export interface JobInstance<J extends Job = StepsJob> {
   readonly key: JobKey;
-  readonly job: StepsJob;
+  readonly job: J;
   readonly name: string;
+  /** Empty for a job that calls a workflow. */
   readonly steps: readonly PlannedStep[];
+  readonly called: CalledPlan | undefined;
   readonly matrix: Readonly<Record<string, Value>>;
   readonly index: number;
   readonly total: number;
@@ -53,9 +56,13 @@ export interface JobMachine {
 
 export interface JobRun {
   readonly plan: Plan;
+  /** The file that the job stands in: the plan's own, or a called one. */
+  readonly workflow: Workflow;
+  readonly origin: WorkflowOrigin;
   readonly identity: RunIdentity;
   /** Value of `github.token`. */
   readonly token: string;
+  readonly permissions: Permissions;
   readonly instance: JobInstance;
   readonly machine: JobMachine;
   /** Contexts that stay the same for the whole job: github, needs, matrix, strategy, inputs, vars, secrets. */

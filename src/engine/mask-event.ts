@@ -19,7 +19,11 @@ export function maskEvent(event: RunEventBody, masker: Masker): RunEventBody {
         steps: event.steps.map((step) => ({ ...step, name: mask(step.name) })),
       };
     case "job_completed":
-      return { ...event, reason: event.reason === undefined ? undefined : mask(event.reason) };
+      return {
+        ...event,
+        reason: event.reason === undefined ? undefined : mask(event.reason),
+        ...(event.environment && { environment: { ...event.environment, name: mask(event.environment.name) } }),
+      };
     case "machine_lost":
       return { ...event, reason: mask(event.reason), console: event.console.split("\n").map(mask).join("\n") };
     case "run_completed":

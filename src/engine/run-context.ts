@@ -1,5 +1,7 @@
-/** What is the same for every job of a run. */
+/** What is the same for every job of a run, and for every workflow that a job of it calls. */
 import type { Masker } from "../joblog/masker.ts";
+import type { EngineError } from "../lib/engine-error.ts";
+import type { Semaphore } from "../lib/semaphore.ts";
 import type { Plan } from "../plan/plan.ts";
 import type { RunEventBody } from "../store/run-event.ts";
 import type { RunIdentity } from "./job-run.ts";
@@ -11,10 +13,14 @@ export interface RunContext {
   readonly dependencies: RunDependencies;
   readonly emit: (event: RunEventBody) => void;
   readonly identity: RunIdentity;
-  readonly token: string;
+  /** Value of `github.token` where nobody gave a secret GITHUB_TOKEN, or the job may not use it. */
+  readonly ownToken: string;
   readonly masker: Masker;
   readonly oneMachine: boolean;
-  readonly cancelRequested: () => boolean;
+  /** Jobs that may be in machines at the same time. */
+  readonly slots: Semaphore;
+  /** The first trouble with a machine; set once, by the job that met it. */
+  readonly trouble: { error: EngineError | undefined };
   readonly killed: () => boolean;
   /** Ends everything at once, for a fault of ours. */
   readonly abandon: () => void;

@@ -1,211 +1,213 @@
 /**
- * The jobs of a run in the order that their needs allow: conditions, matrices, fail-fast, max-parallel, and at most `slots`
- * at the same time (one where the workflow has one machine). Each job of the plan ends in exactly one record.
+ * The jobs of a workflow in the order that their needs allow: conditions, matrices, fail-fast, max-parallel, concurrency
+ * groups, and below a job that calls a workflow the jobs of that one. Each job of the plan ends in exactly one record.
  */
-import { EngineError } from "../lib/engine-error.ts";
 import { ExpressionError, evaluate, isTruthy } from "../expression/evaluate.ts";
+import { Semaphore } from "../lib/semaphore.ts";
 import type { PlannedJob } from "../plan/plan.ts";
-import type { StepsJob } from "../workflow/workflow.ts";
-import type { JobEnd } from "./conclude.ts";
-import { needsScope } from "./contexts.ts";
-import type { JobRecord } from "./contexts.ts";
-import { jobInstances } from "./job-instances.ts";
+import type { Job, StepsJob } from "../workflow/workflow.ts";
+import { jobContexts, needsScope } from "./contexts.ts";
+import { announce, endWithoutRunning } from "./end-without-running.ts";
+import { enterGroup } from "./enter-group.ts";
+import type { InstanceEnd, JobRecord, JobsEnd } from "./job-end.ts";
+import { jobInstances, unexpanded } from "./job-instances.ts";
 import type { JobInstance } from "./job-run.ts";
-import { concludeWithoutRunning } from "./run-job.ts";
-import type { JobResult } from "./run-job.ts";
-import { plainStepName } from "./step-name.ts";
-import type { RunContext } from "./run-context.ts";
+import { runCall } from "./run-call.ts";
+import type { CallInstance } from "./run-call.ts";
+import { cancelRequested, keyBelow } from "./workflow-run.ts";
+import type { WorkflowRun } from "./workflow-run.ts";
 
-export interface JobsEnd {
-  readonly ends: readonly JobEnd[];
-  /** The first trouble with a machine. */
-  readonly error: EngineError | undefined;
-}
-
-/** `start` runs one instance in a machine; `cancel` of an instance is aborted by a failed sibling. */
+/** Runs one instance in a machine. The reason of `cancel` is a text where another job, and not a person, aborted it. */
 export type StartInstance = (
+  workflow: WorkflowRun,
   instance: JobInstance,
-  needs: ReadonlyMap<string, JobRecord>,
-  failFast: AbortSignal,
+  done: ReadonlyMap<string, JobRecord>,
+  cancel: AbortSignal,
 ) => Promise<InstanceEnd>;
 
-export interface InstanceEnd extends JobResult {
-  /** The job's own `continue-on-error`. */
-  readonly tolerated: boolean;
-}
-
-interface ReadyInstance {
-  readonly instance: JobInstance;
-  readonly siblings: AbortController;
-}
-
-export async function runJobs(run: RunContext, slots: number, start: StartInstance): Promise<JobsEnd> {
-  const waiting = [...run.plan.jobs];
-  const ready: ReadyInstance[] = [];
-  const running = new Map<JobInstance, Promise<void>>();
-  const open = new Map<string, { legs: number; ends: InstanceEnd[] }>();
+export async function runJobs(workflow: WorkflowRun, start: StartInstance): Promise<JobsEnd> {
+  const { planned, run } = workflow;
+  const running = new Map<string, Promise<void>>();
   const done = new Map<string, JobRecord>();
-  const ends: JobEnd[] = [];
-  let error: EngineError | undefined;
-  let fault: { readonly cause: unknown } | undefined;
-
-  const finish = (job: StepsJob, legs: readonly InstanceEnd[]): void => {
-    done.set(job.id, { id: job.id, legs });
-    ends.push(...legs);
-  };
-  const legEnded = (job: StepsJob, end: InstanceEnd): void => {
-    const entry = open.get(job.id);
-    if (entry === undefined) throw new Error(`Job ${job.id} ended and was never opened`);
-    entry.ends.push(end);
-    if (entry.ends.length === entry.legs) finish(job, entry.ends);
-  };
-
-  for (;;) {
-    for (let index = 0; index < waiting.length; index += 1) {
-      const planned = waiting[index];
-      if (planned === undefined || !planned.job.needs.every((need) => done.has(need))) continue;
-      waiting.splice(index, 1);
-      index = -1;
-      const opened = openJob(run, planned, done);
-      if (opened.kind === "ended") {
-        finish(opened.job, [opened.end]);
-      } else {
-        open.set(opened.job.id, { legs: opened.instances.length, ends: [] });
-        const siblings = new AbortController();
-        ready.push(...opened.instances.map((instance) => ({ instance, siblings })));
-      }
-    }
-
-    for (let next = takeReady(ready, running, slots); next !== undefined; next = takeReady(ready, running, slots)) {
-      const { instance, siblings } = next;
-      const { job } = instance;
-      const early = endBeforeStart(run, instance, done, siblings.signal, error);
-      if (early !== undefined) {
-        legEnded(job, early);
-        continue;
-      }
-      const ended = start(instance, done, siblings.signal)
-        .then((end) => {
-          error ??= end.lost;
-          if (end.conclusion === "failure" && !end.tolerated && instance.failFast) siblings.abort();
-          legEnded(job, end);
-        })
-        .catch((cause: unknown) => void (fault ??= { cause }))
-        .finally(() => void running.delete(instance));
-      running.set(instance, ended);
-    }
-
-    if (fault !== undefined) {
-      // A fault of ours: nothing more starts, and nothing is left behind.
-      run.abandon();
-      await Promise.all(running.values());
-      throw fault.cause;
-    }
-    if (running.size > 0) await Promise.race(running.values());
-    else if (ready.length === 0 && !waiting.some(({ job }) => job.needs.every((need) => done.has(need)))) break;
+  const ends: InstanceEnd[] = [];
+  for (const next of planned.jobs) {
+    const { id, needs } = next.job;
+    const ended = Promise.all(needs.map((need) => running.get(need)))
+      .then(() => runPlanned(workflow, next, done, start))
+      .then((legs) => {
+        done.set(id, { id, legs });
+        ends.push(...legs);
+      });
+    // A fault of ours: nothing more starts, and what runs is ended at once.
+    ended.catch(() => run.abandon());
+    running.set(id, ended);
   }
-  if (waiting.length > 0) throw new Error(`Jobs were never opened: ${waiting.map(({ job }) => job.id).join(", ")}`);
-  return { ends, error };
+  await allOrFirstFault(running.values());
+  return { ends, records: [...done.values()] };
+}
+
+/** Waits for all of them, also when one fails: nothing may go on behind a run that has ended. */
+async function allOrFirstFault<T>(work: Iterable<Promise<T>>): Promise<readonly T[]> {
+  const settled = await Promise.allSettled(work);
+  return settled.map((result) => {
+    if (result.status === "rejected") throw result.reason;
+    return result.value;
+  });
+}
+
+/** Its needs have ended. In the order in which its cells end. */
+async function runPlanned(
+  workflow: WorkflowRun,
+  planned: PlannedJob,
+  done: ReadonlyMap<string, JobRecord>,
+  start: StartInstance,
+): Promise<readonly InstanceEnd[]> {
+  const opened = openJob(workflow, planned, done);
+  if (opened.kind === "ended") return [opened.end];
+  const [first] = opened.instances;
+  const places = new Semaphore(first?.maxParallel ?? 1);
+  const siblings = new AbortController();
+  const legs: InstanceEnd[] = [];
+  await allOrFirstFault(
+    opened.instances.map(async (instance) => {
+      using _place = await places.acquire();
+      const end = await runInstance(workflow, instance, { done, siblings: siblings.signal, start });
+      const fails = end.conclusion === "failure" && !end.tolerated && instance.failFast;
+      if (fails) siblings.abort("another job of its matrix failed");
+      legs.push(end);
+    }),
+  );
+  return legs;
 }
 
 type Opened =
-  | { readonly kind: "ended"; readonly job: StepsJob; readonly end: InstanceEnd }
-  | { readonly kind: "instances"; readonly job: StepsJob; readonly instances: readonly JobInstance[] };
+  | { readonly kind: "ended"; readonly end: InstanceEnd }
+  | { readonly kind: "instances"; readonly instances: readonly JobInstance<Job>[] };
 
-/** Its needs have ended: does it run, and as which cells? */
-function openJob(run: RunContext, planned: PlannedJob, done: ReadonlyMap<string, JobRecord>): Opened {
+/** Does it run, and as which cells? */
+function openJob(workflow: WorkflowRun, planned: PlannedJob, done: ReadonlyMap<string, JobRecord>): Opened {
   const { job } = planned;
-  if (job.kind !== "steps") throw new Error(`Job ${job.id} calls a workflow: the plan should have refused it`);
-  const scope = needsScope(run, job, done);
+  const scope = needsScope(workflow, job, done);
   const endAs = (conclusion: "skipped" | "failure" | "cancelled", reason: string): Opened => {
-    const instance = unexpanded(planned, job);
-    announce(run, instance);
-    return { kind: "ended", job, end: endWithoutRunning(run, instance, conclusion, reason) };
+    const instance = unexpanded(workflow, planned);
+    announce(workflow, instance);
+    return { kind: "ended", end: endWithoutRunning(workflow.run, instance, conclusion, reason) };
   };
   try {
-    if (!isTruthy(evaluate(job.condition, scope))) {
-      return run.cancelRequested()
-        ? endAs("cancelled", "the run was cancelled")
+    if (!ranEarlier(workflow, job) && !isTruthy(evaluate(job.condition, scope))) {
+      return cancelRequested(workflow)
+        ? endAs("cancelled", cancelReason(workflow))
         : endAs("skipped", skipReason(job, done));
     }
   } catch (error) {
     if (error instanceof ExpressionError) return endAs("failure", error.message);
     throw error;
   }
-  const expansion = jobInstances(planned, job, scope);
+  const expansion = jobInstances(workflow, planned, scope);
   if (expansion.kind === "refused") return endAs("failure", expansion.message);
   if (expansion.instances.length === 0) return endAs("skipped", "its matrix is empty");
-  for (const instance of expansion.instances) announce(run, instance);
-  return { kind: "instances", job, instances: expansion.instances };
+  for (const instance of expansion.instances) announce(workflow, instance);
+  return { kind: "instances", instances: expansion.instances };
+}
+
+interface InstanceSurroundings {
+  readonly done: ReadonlyMap<string, JobRecord>;
+  readonly siblings: AbortSignal;
+  readonly start: StartInstance;
+}
+
+/** From its place in the matrix to its end: the turn in its concurrency group, then a machine or the workflow it calls. */
+async function runInstance(
+  workflow: WorkflowRun,
+  instance: JobInstance<Job>,
+  { done, siblings, start }: InstanceSurroundings,
+): Promise<InstanceEnd> {
+  const { run } = workflow;
+  const early = endOfEarlierAttempt(workflow, instance) ?? endBeforeStart(workflow, instance, done, siblings);
+  if (early !== undefined) return early;
+
+  const superseded = new AbortController();
+  const cancel = AbortSignal.any([workflow.cancel, siblings, superseded.signal]);
+  const turn = await enterGroup(workflow, {
+    template: instance.job.concurrency,
+    scope: { contexts: jobContexts(workflow, instance, done), functions: {} },
+    job: instance.key,
+    cancel,
+    onCancel: (reason) => superseded.abort(reason),
+  });
+  if (turn.kind === "refused") return endWithoutRunning(run, instance, "failure", turn.message);
+  if (turn.kind === "cancelled") return endWithoutRunning(run, instance, "cancelled", turn.reason);
+  using _hold = turn.hold;
+
+  if (isCall(instance)) {
+    const heldGroups = turn.group === undefined ? workflow.heldGroups : new Set([...workflow.heldGroups, turn.group]);
+    const caller = { ...workflow, heldGroups };
+    const objection = endBeforeStart(workflow, instance, done, cancel);
+    return objection ?? runCall(caller, instance, done, cancel, (called) => runJobs(called, start));
+  }
+  if (!isStepsInstance(instance)) throw new Error(`Job ${instance.key} is neither steps nor a call`);
+  using _slot = await run.slots.acquire();
+  const objection = endBeforeStart(workflow, instance, done, AbortSignal.any([siblings, superseded.signal]));
+  if (objection !== undefined) return objection;
+  const end = await start(workflow, instance, done, cancel);
+  run.trouble.error ??= end.lost;
+  return end;
 }
 
 /** What keeps an instance whose turn has come from starting: a cancelled run, a failed sibling, a machine that was lost. */
 function endBeforeStart(
-  run: RunContext,
-  instance: JobInstance,
+  workflow: WorkflowRun,
+  instance: JobInstance<Job>,
   done: ReadonlyMap<string, JobRecord>,
-  siblings: AbortSignal,
-  error: EngineError | undefined,
+  others: AbortSignal,
 ): InstanceEnd | undefined {
+  const { run } = workflow;
+  const { error } = run.trouble;
   if (error !== undefined && run.oneMachine)
     return endWithoutRunning(run, instance, "cancelled", error.message, "not_reached");
-  if (siblings.aborted) return endWithoutRunning(run, instance, "cancelled", "another job of its matrix failed");
+  if (others.aborted && typeof others.reason === "string")
+    return endWithoutRunning(run, instance, "cancelled", others.reason);
   if (run.killed()) return endWithoutRunning(run, instance, "cancelled", "the run was ended at once");
-  if (!run.cancelRequested()) return undefined;
+  if (!cancelRequested(workflow)) return undefined;
   // Asked again: what was true before the cancel may not be now.
   try {
-    const insists = isTruthy(evaluate(instance.job.condition, needsScope(run, instance.job, done)));
-    return insists ? undefined : endWithoutRunning(run, instance, "cancelled", "the run was cancelled");
+    const insists = isTruthy(evaluate(instance.job.condition, needsScope(workflow, instance.job, done)));
+    return insists ? undefined : endWithoutRunning(run, instance, "cancelled", cancelReason(workflow));
   } catch (problem) {
     if (problem instanceof ExpressionError) return endWithoutRunning(run, instance, "failure", problem.message);
     throw problem;
   }
 }
 
-function takeReady(
-  ready: ReadyInstance[],
-  running: ReadonlyMap<JobInstance, unknown>,
-  slots: number,
-): ReadyInstance | undefined {
-  if (running.size >= slots) return undefined;
-  const legsOf = (job: StepsJob): number => [...running.keys()].filter((instance) => instance.job === job).length;
-  const index = ready.findIndex(({ instance }) => legsOf(instance.job) < instance.maxParallel);
-  return index < 0 ? undefined : ready.splice(index, 1)[0];
+/** A job that ended well in an earlier attempt is not run again, and those that need it see what it came to then. */
+function endOfEarlierAttempt({ run }: WorkflowRun, instance: JobInstance<Job>): InstanceEnd | undefined {
+  const { earlier } = run.settings;
+  const ended = earlier?.succeeded.get(instance.key);
+  if (earlier === undefined || ended === undefined) return undefined;
+  const end = endWithoutRunning(run, instance, "skipped", `it succeeded in run ${earlier.run}`);
+  return { ...end, conclusion: "success", outputs: ended.outputs };
 }
 
-function announce(run: RunContext, { key, job, name, steps }: JobInstance): void {
-  run.emit({
-    type: "job_planned",
-    job: key,
-    id: job.id,
-    name: run.masker.mask(name),
-    steps: steps.map(({ step, way }) => ({
-      number: step.number,
-      name: run.masker.mask(plainStepName(step)),
-      way: way.kind,
-    })),
-  });
+/** One that ended well has had a condition that was true. Its cells are known by their keys only when its matrix is expanded. */
+function ranEarlier(workflow: WorkflowRun, job: Job): boolean {
+  const key = keyBelow(workflow, job.id);
+  const keys = workflow.run.settings.earlier?.succeeded.keys() ?? [];
+  return keys.some((other) => other === key || other.startsWith(`${key} (`));
 }
 
-/** A job that was skipped before its matrix was expanded is one job, as GitHub shows it. */
-function unexpanded(planned: PlannedJob, job: StepsJob): JobInstance {
-  const { steps } = planned;
-  return { key: job.id, job, name: job.id, steps, matrix: {}, index: 0, total: 1, failFast: true, maxParallel: 1 };
+function isCall(instance: JobInstance<Job>): instance is CallInstance {
+  return instance.job.kind === "call";
 }
 
-function endWithoutRunning(
-  run: RunContext,
-  instance: JobInstance,
-  conclusion: "skipped" | "failure" | "cancelled",
-  reason: string,
-  fate: "skipped" | "cancelled" | "not_reached" = conclusion === "failure" ? "not_reached" : conclusion,
-): InstanceEnd {
-  concludeWithoutRunning(run.emit, instance.key, instance.steps, { kind: fate, reason });
-  run.emit({ type: "job_completed", job: instance.key, conclusion, reason, outputs: {}, durationMs: 0 });
-  return { conclusion, reason, outputs: {}, lost: undefined, tolerated: false };
+function isStepsInstance(instance: JobInstance<Job>): instance is JobInstance<StepsJob> {
+  return instance.job.kind === "steps";
 }
 
-function skipReason(job: StepsJob, done: ReadonlyMap<string, JobRecord>): string {
+function cancelReason({ cancel }: WorkflowRun): string {
+  return typeof cancel.reason === "string" ? cancel.reason : "the run was cancelled";
+}
+
+function skipReason(job: Job, done: ReadonlyMap<string, JobRecord>): string {
   const source = job.condition.source || job.condition.expression;
   const unmet = job.needs.filter((need) => done.get(need)?.legs.some(({ conclusion }) => conclusion !== "success"));
   return source === "success()" && unmet.length > 0

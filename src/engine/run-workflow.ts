@@ -1,28 +1,25 @@
 /** Runs one planned workflow: machine, jobs in the order of their needs, conclusion. The main path of the product. */
-import { EngineError } from "../lib/engine-error.ts";
+import { ExpressionError, evaluate, toText } from "../expression/evaluate.ts";
 import { Masker } from "../joblog/masker.ts";
-import { MatcherSet } from "../joblog/problem-matcher.ts";
+import { EngineError } from "../lib/engine-error.ts";
+import { Semaphore } from "../lib/semaphore.ts";
+import { originOf } from "../plan/plan-workflow.ts";
 import type { Plan } from "../plan/plan.ts";
 import type { RunEventBody } from "../store/run-event.ts";
 import { concludeRun, countFates, createFateLedger, findMissingFates } from "./conclude.ts";
 import type { JobEnd } from "./conclude.ts";
-import { jobContexts } from "./contexts.ts";
-import type { JobRecord } from "./contexts.ts";
-import type { JobInstance, JobRun } from "./job-run.ts";
-import { jobSettings } from "./job-settings.ts";
-import { maskEvent } from "./mask-event.ts";
+import { workflowScope } from "./contexts.ts";
+import { announce, endWithoutRunning } from "./end-without-running.ts";
+import { enterGroup } from "./enter-group.ts";
+import { unexpanded } from "./job-instances.ts";
 import { createMachineSource } from "./machine-source.ts";
-import type { MachineSource } from "./machine-source.ts";
+import { maskEvent } from "./mask-event.ts";
 import type { RunContext } from "./run-context.ts";
-import { concludeWithoutRunning, notReached, runJob } from "./run-job.ts";
+import { runInMachine } from "./run-in-machine.ts";
 import { runJobs } from "./run-jobs.ts";
-import type { InstanceEnd, JobsEnd } from "./run-jobs.ts";
-import { timeLimit } from "./time-limit.ts";
-import type { TimeLimit } from "./time-limit.ts";
 import type { RunDependencies, RunOutcome, RunSettings, RunSignals } from "./run-settings.ts";
-
-/** After a cancel, steps that insist on running (`always()`) have this long (ACTIONS-CONTRACT §3.2). */
-const CANCEL_LIMIT_MS = 5 * 60_000;
+import { cancelRequested } from "./workflow-run.ts";
+import type { WorkflowRun } from "./workflow-run.ts";
 
 /** Never throws for anything that happens inside the run: every end is an outcome, and the machine is gone when it resolves. */
 export async function runWorkflow(
@@ -41,6 +38,7 @@ export async function runWorkflow(
   };
   const abandon = new AbortController();
   const kill = AbortSignal.any([signals.kill, abandon.signal]);
+  const superseded = new AbortController();
   for (const secret of Object.values(settings.secrets)) masker.add(secret);
   const oneMachine = settings.machinePer === "workflow";
   const run: RunContext = {
@@ -48,16 +46,27 @@ export async function runWorkflow(
     settings,
     dependencies,
     emit,
-    identity: { id: String(settings.runId), number: settings.runNumber, attempt: 1 },
-    token: settings.secrets["GITHUB_TOKEN"] ?? `hearth_${dependencies.newId()}`,
+    identity: { id: String(settings.runId), number: settings.runNumber, attempt: settings.earlier?.attempt ?? 1 },
+    ownToken: `hearth_${dependencies.newId()}`,
     masker,
     oneMachine,
-    cancelRequested: () => signals.cancel.aborted || kill.aborted,
+    slots: new Semaphore(oneMachine ? 1 : settings.maxParallelJobs),
+    trouble: { error: undefined },
     killed: () => kill.aborted,
     abandon: () => abandon.abort(),
   };
-
-  masker.add(run.token);
+  masker.add(run.ownToken);
+  const whole: WorkflowRun = {
+    run,
+    planned: plan,
+    origin: originOf(plan.workflow, plan.event),
+    inputs: plan.inputs,
+    secrets: settings.secrets,
+    caller: undefined,
+    calls: [],
+    heldGroups: new Set(),
+    cancel: AbortSignal.any([signals.cancel, superseded.signal]),
+  };
 
   const { workflow, event, declaredSteps } = plan;
   emit({
@@ -65,10 +74,12 @@ export async function runWorkflow(
     run: settings.run,
     workflow: { path: workflow.path, name: workflow.name ?? workflow.path },
     event: { name: event.name, sha: event.sha, ref: event.ref },
+    ...titleOf(whole),
+    ...(settings.earlier === undefined ? {} : { attempt: settings.earlier.attempt }),
     provider: provider.name,
     declaredSteps,
   });
-  const jobs = await runInMachines(run, { cancel: signals.cancel, kill });
+  const jobs = await runInTurn(whole, kill, (reason) => superseded.abort(reason));
 
   const counts = countFates(ledger);
   const faults = findMissingFates(plan, ledger);
@@ -76,22 +87,51 @@ export async function runWorkflow(
     jobs.error === undefined && faults.length > 0
       ? { code: "FATES_DO_NOT_ADD_UP", message: faults.join("; ") }
       : jobs.error && { code: errorCode(jobs.error), message: masker.mask(jobs.error.message) };
-  const conclusion = error === undefined ? concludeRun(jobs.ends, counts, run.cancelRequested()) : "failure";
+  const conclusion = error === undefined ? concludeRun(jobs.ends, counts, cancelRequested(whole)) : "failure";
   const durationMs = Math.round(now() - startedAt);
   emit({ type: "run_completed", conclusion, error, counts, durationMs });
   return { conclusion, error, counts, durationMs };
 }
 
+interface RunEnd {
+  readonly ends: readonly JobEnd[];
+  readonly error: Error | undefined;
+}
+
+/** When its concurrency group lets it. */
+async function runInTurn(whole: WorkflowRun, kill: AbortSignal, supersede: (reason: string) => void): Promise<RunEnd> {
+  const { run, planned, cancel } = whole;
+  const turn = await enterGroup(whole, {
+    template: planned.workflow.concurrency,
+    scope: workflowScope(whole),
+    job: undefined,
+    cancel,
+    onCancel: supersede,
+  });
+  if (turn.kind === "in") {
+    using _hold = turn.hold;
+    const heldGroups = new Set(turn.group === undefined ? [] : [turn.group]);
+    return await runInMachines({ ...whole, heldGroups }, kill);
+  }
+  const ends = planned.jobs.map((job) => {
+    const instance = unexpanded(whole, job);
+    announce(whole, instance);
+    return turn.kind === "cancelled"
+      ? endWithoutRunning(run, instance, "cancelled", turn.reason)
+      : endWithoutRunning(run, instance, "failure", turn.message);
+  });
+  return { ends, error: undefined };
+}
+
 /** Whatever is thrown in here is the run's error: the record has an end all the same. */
-async function runInMachines(
-  run: RunContext,
-  signals: RunSignals,
-): Promise<{ readonly ends: readonly JobEnd[]; readonly error: Error | undefined }> {
+async function runInMachines(whole: WorkflowRun, kill: AbortSignal): Promise<RunEnd> {
+  const { run } = whole;
   const { plan, settings, dependencies } = run;
-  let jobs: JobsEnd = { ends: [], error: undefined };
+  let ends: readonly JobEnd[] = [];
   try {
     await using machines = createMachineSource({
       provider: dependencies.provider,
+      namedProvider: dependencies.namedProvider,
       services: dependencies.services,
       per: settings.machinePer,
       idPrefix: settings.run,
@@ -103,114 +143,32 @@ async function runInMachines(
       npmRegistry: settings.npmRegistry,
       emit: run.emit,
       now: dependencies.now,
-      kill: signals.kill,
+      kill,
     });
-    const slots = run.oneMachine ? 1 : settings.maxParallelJobs;
-    jobs = await runJobs(run, slots, (instance, needs, failFast) =>
-      runInstance(run, instance, needs, machines, { ...signals, cancel: AbortSignal.any([signals.cancel, failFast]) }),
+    const jobs = await runJobs(whole, (workflow, instance, done, cancel) =>
+      runInMachine(workflow, instance, done, machines, { cancel, kill }),
     );
+    ends = jobs.ends;
   } catch (error) {
-    return { ends: jobs.ends, error: jobs.error ?? (error instanceof Error ? error : new Error(String(error))) };
+    return { ends, error: run.trouble.error ?? (error instanceof Error ? error : new Error(String(error))) };
   }
-  return jobs;
+  return { ends, error: run.trouble.error };
+}
+
+/** A title that cannot be evaluated is none, as an empty one is. */
+function titleOf(whole: WorkflowRun): { readonly title?: string } {
+  const { runName } = whole.planned.workflow;
+  if (runName === undefined) return {};
+  try {
+    const title = toText(evaluate(runName, workflowScope(whole))).trim();
+    return title === "" ? {} : { title: whole.run.masker.mask(title) };
+  } catch (error) {
+    if (error instanceof ExpressionError) return {};
+    throw error;
+  }
 }
 
 /** What is no `EngineError` is a bug of ours, or a machine that does not go away. */
 function errorCode(error: Error): string {
   return error instanceof EngineError ? error.code : "INTERNAL";
-}
-
-async function runInstance(
-  run: RunContext,
-  instance: JobInstance,
-  needs: ReadonlyMap<string, JobRecord>,
-  machines: MachineSource,
-  signals: RunSignals,
-): Promise<InstanceEnd> {
-  const { emit, dependencies } = run;
-  const startedAt = dependencies.now();
-  const ended = (end: InstanceEnd): InstanceEnd => {
-    const { conclusion, reason, outputs } = end;
-    const durationMs = Math.round(dependencies.now() - startedAt);
-    emit({ type: "job_completed", job: instance.key, conclusion, reason, outputs, durationMs });
-    return end;
-  };
-  const withoutMachine = (error: unknown): InstanceEnd => {
-    // A provider that was interrupted may call it what it likes.
-    if (signals.kill.aborted) {
-      const reason = "the run was ended while its machine was being made";
-      concludeWithoutRunning(emit, instance.key, instance.steps, { kind: "cancelled", reason });
-      return { conclusion: "cancelled", reason, outputs: {}, lost: undefined, tolerated: false };
-    }
-    if (!(error instanceof EngineError)) throw error;
-    notReached(emit, instance.key, instance.steps, error.message);
-    return { conclusion: "failure", reason: error.message, outputs: {}, lost: error, tolerated: false };
-  };
-
-  let lease;
-  try {
-    lease = await machines.lease();
-  } catch (error) {
-    return ended(withoutMachine(error));
-  }
-  await using held = lease;
-  emit({ type: "job_started", job: instance.key, machine: held.machine.id });
-  const contexts = jobContexts(run, instance, needs);
-  const settings = jobSettings(run.plan.workflow, instance.job, contexts, run.settings.env);
-  if (typeof settings === "string") {
-    notReached(emit, instance.key, instance.steps, settings);
-    return ended({ conclusion: "failure", reason: settings, outputs: {}, lost: undefined, tolerated: false });
-  }
-  const { timeoutMinutes, tolerated, defaults, env } = settings;
-
-  using limit = timeLimit(timeoutMinutes);
-  const cancel = AbortSignal.any([signals.cancel, limit.signal]);
-  using cancelLimit = limitAfter(cancel);
-  const job: JobRun = {
-    plan: run.plan,
-    identity: run.identity,
-    token: run.token,
-    instance,
-    machine: held.machine,
-    contexts,
-    defaults,
-    trackingId: `github_${dependencies.newId()}`,
-    state: {
-      status: "success",
-      env,
-      path: [],
-      scope: { kind: "job", depth: 0, steps: {}, inputs: run.plan.inputs, env: {}, actionPath: "", status: "success" },
-      posts: [],
-    },
-    masker: run.masker,
-    matchers: new MatcherSet(),
-    emit,
-    newId: dependencies.newId,
-    now: dependencies.now,
-    ladder: dependencies.ladder,
-    cancel,
-    kill: AbortSignal.any([signals.kill, cancelLimit.signal]),
-    debug: run.settings.debug,
-  };
-  const result = await runJob(job, { timeoutMinutes, timedOut: limit.signal });
-  const lost = result.lost && (await held.explain(result.lost));
-  return ended({ ...result, lost, reason: lost?.message ?? result.reason, tolerated });
-}
-
-/** A cancelled job that does not come to its end is killed, whatever cancelled it. */
-function limitAfter(cancel: AbortSignal): TimeLimit {
-  const limit = new AbortController();
-  let timing: NodeJS.Timeout | undefined;
-  const arm = (): void => {
-    timing = setTimeout(() => limit.abort(), CANCEL_LIMIT_MS);
-  };
-  if (cancel.aborted) arm();
-  else cancel.addEventListener("abort", arm, { once: true });
-  return {
-    signal: limit.signal,
-    [Symbol.dispose]: () => {
-      cancel.removeEventListener("abort", arm);
-      clearTimeout(timing);
-    },
-  };
 }

@@ -2,20 +2,7 @@ import { describe, expect, it } from "vitest";
 import { formatDiagnostic } from "../lib/diagnostic.ts";
 import type { InputDefinition } from "../workflow/workflow.ts";
 import { dispatchInputs } from "./dispatch-inputs.ts";
-import { aTrigger, aWorkflow, template } from "./plan-fixture.ts";
-
-function input(name: string, members: Partial<InputDefinition> = {}): InputDefinition {
-  return {
-    name,
-    at: { line: 5, column: 7 },
-    type: "string",
-    description: undefined,
-    required: false,
-    default: undefined,
-    options: [],
-    ...members,
-  };
-}
+import { anInput, aTrigger, aWorkflow, template } from "./plan-fixture.ts";
 
 /** Inputs and `github.event.inputs` as JSON, or the diagnostics as lines. */
 function dispatch(definitions: readonly InputDefinition[], given: { readonly [name: string]: string } = {}): unknown {
@@ -26,43 +13,53 @@ function dispatch(definitions: readonly InputDefinition[], given: { readonly [na
   return { ...result.inputs };
 }
 
-const level = input("level", { type: "choice", options: ["info", "warning"], default: template("warning") });
+const level = anInput("level", { type: "choice", options: ["info", "warning"], default: template("warning") });
 
 describe("dispatchInputs", () => {
   it.each([
-    ["a string", [input("name")], { name: "true" }, { name: "true" }],
-    ["a boolean", [input("dry", { type: "boolean" })], { dry: "true" }, { dry: true }],
-    ["a boolean in another case", [input("dry", { type: "boolean" })], { dry: "False" }, { dry: false }],
-    ["a number", [input("n", { type: "number" })], { n: "1.50" }, { n: 1.5 }],
+    ["a string", [anInput("name")], { name: "true" }, { name: "true" }],
+    ["a boolean", [anInput("dry", { type: "boolean" })], { dry: "true" }, { dry: true }],
+    ["a boolean in another case", [anInput("dry", { type: "boolean" })], { dry: "False" }, { dry: false }],
+    ["a number", [anInput("n", { type: "number" })], { n: "1.50" }, { n: 1.5 }],
     ["a choice", [level], { level: "info" }, { level: "info" }],
-    ["an environment", [input("env", { type: "environment" })], { env: "staging" }, { env: "staging" }],
+    ["an environment", [anInput("env", { type: "environment" })], { env: "staging" }, { env: "staging" }],
     ["the default", [level], {}, { level: "warning" }],
-    ["a default of another type than declared", [input("n", { type: "number", default: template("7") })], {}, { n: 7 }],
+    [
+      "a default of another type than declared",
+      [anInput("n", { type: "number", default: template("7") })],
+      {},
+      { n: 7 },
+    ],
     [
       "a default with a boolean in quotes",
-      [input("b", { type: "boolean", default: template("false") })],
+      [anInput("b", { type: "boolean", default: template("false") })],
       {},
       { b: false },
     ],
-    ["no answer and no default", [input("s"), input("c", { type: "choice", options: ["x"] })], {}, { s: "", c: "" }],
+    [
+      "no answer and no default",
+      [anInput("s"), anInput("c", { type: "choice", options: ["x"] })],
+      {},
+      { s: "", c: "" },
+    ],
     [
       "no answer, boolean and number",
-      [input("b", { type: "boolean" }), input("n", { type: "number" })],
+      [anInput("b", { type: "boolean" }), anInput("n", { type: "number" })],
       {},
       { b: false, n: 0 },
     ],
-    ["a required boolean nobody ticked", [input("b", { type: "boolean", required: true })], {}, { b: false }],
+    ["a required boolean nobody ticked", [anInput("b", { type: "boolean", required: true })], {}, { b: false }],
     [
       "a required input with a default",
-      [input("s", { required: true, default: template("x") })],
+      [anInput("s", { required: true, default: template("x") })],
       { s: "" },
       { s: "x" },
     ],
-    ["names in another case, spelled as declared", [input("Log-Level")], { "log-level": "x" }, { "Log-Level": "x" }],
-    ["an expression as default", [input("s", { default: template("${{ github.ref_name }}") })], {}, { s: "main" }],
+    ["names in another case, spelled as declared", [anInput("Log-Level")], { "log-level": "x" }, { "Log-Level": "x" }],
+    ["an expression as default", [anInput("s", { default: template("${{ github.ref_name }}") })], {}, { s: "main" }],
     [
       "a default that reads an earlier input",
-      [input("a"), input("b", { default: template("${{ format('{0}-{1}', inputs.a, vars.LEVEL) }}") })],
+      [anInput("a"), anInput("b", { default: template("${{ format('{0}-{1}', inputs.a, vars.LEVEL) }}") })],
       { a: "x" },
       { a: "x", b: "x-debug" },
     ],
@@ -71,13 +68,13 @@ describe("dispatchInputs", () => {
   });
 
   it.each([
-    ["Required input 's' not provided; give it with --input s=VALUE", [input("s", { required: true })], {}],
-    ["Required input 's' not provided; give it with --input s=VALUE", [input("s", { required: true })], { s: "" }],
-    ["The value 'yes' of input 'b' is not true or false", [input("b", { type: "boolean" })], { b: "yes" }],
-    ["The value '1e999' of input 'n' is not a number", [input("n", { type: "number" })], { n: "1e999" }],
+    ["Required input 's' not provided; give it with --input s=VALUE", [anInput("s", { required: true })], {}],
+    ["Required input 's' not provided; give it with --input s=VALUE", [anInput("s", { required: true })], { s: "" }],
+    ["The value 'yes' of input 'b' is not true or false", [anInput("b", { type: "boolean" })], { b: "yes" }],
+    ["The value '1e999' of input 'n' is not a number", [anInput("n", { type: "number" })], { n: "1e999" }],
     ["The value 'INFO' of input 'level' is not one of: info, warning", [level], { level: "INFO" }],
-    ["The default 'x' of input 'n' is not a number", [input("n", { type: "number", default: template("x") })], {}],
-    ["Default of input 's': Unrecognized function: 'nope'", [input("s", { default: template("${{ nope() }}") })], {}],
+    ["The default 'x' of input 'n' is not a number", [anInput("n", { type: "number", default: template("x") })], {}],
+    ["Default of input 's': Unrecognized function: 'nope'", [anInput("s", { default: template("${{ nope() }}") })], {}],
   ])("says: %s", (message, definitions, given) => {
     const key = `on.workflow_dispatch.inputs.${definitions[0]?.name}`;
     expect(dispatch(definitions, given)).toEqual([`.github/workflows/ci.yml:5:7: error: ${message} (${key})`]);
@@ -92,15 +89,17 @@ describe("dispatchInputs", () => {
   });
 
   it("does not take what every JavaScript object has for an answer", () => {
-    expect(dispatch([input("constructor"), input("__proto__")])).toEqual({ constructor: "", ["__proto__"]: "" });
+    expect(dispatch([anInput("constructor"), anInput("__proto__")])).toEqual({ constructor: "", ["__proto__"]: "" });
   });
 
   it("refuses more text than GitHub takes", () => {
-    expect(dispatch([input("s")], { s: "x".repeat(65_535) })).toEqual([expect.stringContaining("the limit is 65535")]);
+    expect(dispatch([anInput("s")], { s: "x".repeat(65_535) })).toEqual([
+      expect.stringContaining("the limit is 65535"),
+    ]);
   });
 
   it("shows every input as a string in github.event.inputs", () => {
-    const inputs = [input("b", { type: "boolean" }), input("n", { type: "number", default: template(3) }), level];
+    const inputs = [anInput("b", { type: "boolean" }), anInput("n", { type: "number", default: template(3) }), level];
     const trigger = aTrigger({ event: "workflow_dispatch", inputs });
     expect(dispatchInputs(aWorkflow(), trigger, { b: "true" }, {})).toMatchObject({
       eventInputs: { b: "true", n: "3", level: "warning" },

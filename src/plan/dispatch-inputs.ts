@@ -5,7 +5,6 @@
  */
 import { member } from "../context/mapping.ts";
 import { toText } from "../expression/coerce.ts";
-import { evaluate, ExpressionError } from "../expression/evaluate.ts";
 import type { Scope } from "../expression/evaluate.ts";
 import { objectFromEntries } from "../expression/ordered-object.ts";
 import type { ObjectValue } from "../expression/ordered-object.ts";
@@ -13,6 +12,8 @@ import type { Value } from "../expression/template.ts";
 import type { Diagnostic } from "../lib/diagnostic.ts";
 import { unreachable } from "../lib/unreachable.ts";
 import type { InputDefinition, Trigger, Workflow } from "../workflow/workflow.ts";
+import { defaultOf, emptyValue, InputFault, withInputs } from "./input-values.ts";
+import type { InputValue } from "./input-values.ts";
 
 export type DispatchInputs =
   | { readonly kind: "inputs"; readonly inputs: ObjectValue; readonly eventInputs: ObjectValue }
@@ -32,10 +33,10 @@ export function dispatchInputs(
   const diagnostics = faultsOfNames(workflow, trigger, definitions, given);
   const inputs: [string, Value][] = [];
   for (const definition of definitions) {
-    const value = valueOf(definition, given, { ...contexts, inputs: objectFromEntries(inputs) });
-    if (typeof value === "object" && value !== null) {
+    const value = valueOf(definition, given, withInputs(contexts, inputs));
+    if (value instanceof InputFault) {
       const key = `on.workflow_dispatch.inputs.${definition.name}`;
-      diagnostics.push({ kind: "error", file: workflow.path, at: definition.at, key, message: value.fault });
+      diagnostics.push({ kind: "error", file: workflow.path, at: definition.at, key, message: value.message });
     } else {
       inputs.push([definition.name, value]);
     }
@@ -65,42 +66,30 @@ function faultsOfNames(
   return faults;
 }
 
-type Scalar = string | number | boolean | null;
-
-interface Fault {
-  readonly fault: string;
-}
-
 function valueOf(
   definition: InputDefinition,
   given: { readonly [name: string]: string },
   contexts: Scope["contexts"],
-): Scalar | Fault {
+): InputValue | InputFault {
   const text = member(given, definition.name);
   // As on GitHub an empty text is no answer where one is required, nor where only some answers are right.
   const takesEmpty = definition.type === "string" && !definition.required;
   if (typeof text === "string" && (text !== "" || takesEmpty)) return typed(definition, text, "value");
-  try {
-    const standard = toText(
-      definition.default === undefined ? null : evaluate(definition.default, { contexts, functions: {} }),
-    );
-    if (standard !== "") return typed(definition, standard, "default");
-  } catch (error) {
-    if (error instanceof ExpressionError) return { fault: `Default of input '${definition.name}': ${error.message}` };
-    throw error;
-  }
+  const standard = defaultOf(definition, contexts);
+  if (standard instanceof InputFault) return standard;
+  if (toText(standard) !== "") return typed(definition, toText(standard), "default");
   // A check box that nobody ticked is an answer.
   if (definition.required && definition.type !== "boolean") {
-    return { fault: `Required input '${definition.name}' not provided; give it with --input ${definition.name}=VALUE` };
+    const { name } = definition;
+    return new InputFault(`Required input '${name}' not provided; give it with --input ${name}=VALUE`);
   }
   return emptyValue(definition.type);
 }
 
-function typed(definition: InputDefinition, text: string, what: "value" | "default"): Scalar | Fault {
+function typed(definition: InputDefinition, text: string, what: "value" | "default"): InputValue | InputFault {
   const { name, type, options } = definition;
-  const wrong = (wanted: string): Fault => {
-    return { fault: `The ${what} '${text.slice(0, 100)}' of input '${name}' is not ${wanted}` };
-  };
+  const wrong = (wanted: string): InputFault =>
+    new InputFault(`The ${what} '${text.slice(0, MAX_QUOTED)}' of input '${name}' is not ${wanted}`);
   switch (type) {
     case "boolean":
       return /^(?:true|false)$/iu.test(text) ? text.toLowerCase() === "true" : wrong("true or false");
@@ -116,7 +105,4 @@ function typed(definition: InputDefinition, text: string, what: "value" | "defau
   }
 }
 
-function emptyValue(type: InputDefinition["type"]): Scalar {
-  if (type === "boolean") return false;
-  return type === "number" ? 0 : "";
-}
+const MAX_QUOTED = 100;

@@ -22,9 +22,34 @@ export const MAX_CELLS = 256;
 /** With `exclude` the product may be larger than what is left of it, so the work is bounded too, not only the result. */
 const MAX_COMPARISONS = 200_000;
 
+/** Of values compared, held and put into names. A value may be a tree of thousands, and what `include` adds is held by every cell. */
+const MAX_WORK = 500_000;
+
 const MAX_LABEL_LENGTH = 100;
 
-export function expandMatrix(matrix: Value): MatrixExpansion {
+/** What expanding may cost; the matrices of one plan share it, as a file may hold thousands of them. */
+export class MatrixWork {
+  #left = MAX_WORK;
+
+  /** Throws what `expandMatrix` turns into a refusal. */
+  spend(units: number): void {
+    this.#left -= units;
+    if (this.#left < 0) throw new TooMuchWork();
+  }
+}
+
+class TooMuchWork extends Error {}
+
+export function expandMatrix(matrix: Value, work: MatrixWork = new MatrixWork()): MatrixExpansion {
+  try {
+    return expand(matrix, work);
+  } catch (error) {
+    if (!(error instanceof TooMuchWork)) throw error;
+    return { kind: "refused", message: "Matrix holds too many values to be expanded" };
+  }
+}
+
+function expand(matrix: Value, work: MatrixWork): MatrixExpansion {
   const parts = readMatrix(matrix);
   if (typeof parts === "string") return { kind: "refused", message: parts };
   const { vectors, exclude, include } = parts;
@@ -35,18 +60,19 @@ export function expandMatrix(matrix: Value): MatrixExpansion {
   const cells: MatrixCell[] = [];
   const matched = new Set<IncludeEntry>();
   for (let index = 0; index < count; index += 1) {
+    work.spend(vectors.length);
     const original = combination(vectors, index);
-    if (exclude.some((filter) => matches(original, filter))) continue;
+    if (exclude.some((filter) => matches(original, filter, work))) continue;
     if (cells.length === MAX_CELLS) return tooMany(undefined);
-    const entries = include.filter((entry) => matches(original, entry.filter));
+    const entries = include.filter((entry) => matches(original, entry.filter, work));
     for (const entry of entries) matched.add(entry);
-    cells.push({ values: extend(original, entries), label: labelOf(original) });
+    cells.push({ values: extend(original, entries, work), label: labelOf(original, work) });
   }
   const additional = include.filter((entry) => !matched.has(entry));
   if (cells.length + additional.length > MAX_CELLS) return tooMany(cells.length + additional.length);
   for (const entry of additional) {
-    const values = extend(entry.filter, [entry]);
-    cells.push({ values, label: labelOf(values) });
+    const values = extend(entry.filter, [entry], work);
+    cells.push({ values, label: labelOf(values, work) });
   }
   if (cells.length === 0)
     return { kind: "refused", message: "Matrix excludes every combination, so the job would not run" };
@@ -126,10 +152,15 @@ function combination(vectors: Parts["vectors"], index: number): ObjectValue {
 }
 
 /** Compares the filter's scalars, wherever they are nested; what the filter does not name does not count. */
-function matches(actual: Value, filter: Value): boolean {
-  if (isArray(filter)) return filter.every((item, index) => matches(itemAt(actual, index), item));
+function matches(actual: Value, filter: Value, work: MatrixWork): boolean {
+  work.spend(1);
+  if (isArray(filter)) return filter.every((item, index) => matches(itemAt(actual, index), item, work));
   if (!isMapping(filter)) return areEqual(actual, filter);
-  return entriesOf(filter).every(([key, item]) => matches(member(actual, key) ?? null, item));
+  return keysOf(filter).every((key) => {
+    // A key that is spelled otherwise is looked for among all.
+    if (isMapping(actual) && !Object.hasOwn(actual, key)) work.spend(keysOf(actual).length);
+    return matches(member(actual, key) ?? null, filter[key] ?? null, work);
+  });
 }
 
 function itemAt(value: Value, index: number): Value {
@@ -137,7 +168,8 @@ function itemAt(value: Value, index: number): Value {
 }
 
 /** Extras overwrite those of earlier entries, whatever the case of their keys; originals are never among them. */
-function extend(original: ObjectValue, entries: readonly IncludeEntry[]): ObjectValue {
+function extend(original: ObjectValue, entries: readonly IncludeEntry[], work: MatrixWork): ObjectValue {
+  for (const { extra } of entries) work.spend(keysOf(extra).length);
   const spelling = new Map<string, string>();
   const extras = entries.flatMap((entry) =>
     entriesOf(entry.extra).map(([key, value]): [string, Value] => {
@@ -150,15 +182,21 @@ function extend(original: ObjectValue, entries: readonly IncludeEntry[]): Object
 }
 
 /** What GitHub puts in brackets after the job's name: scalars in order, those within sequences and mappings too; nulls and empty strings say nothing. */
-function labelOf(values: Value): string {
-  return cut(scalarsOf(values).join(", "));
+function labelOf(values: Value, work: MatrixWork): string {
+  let label = "";
+  for (const value of scalarsOf(values)) {
+    work.spend(1);
+    const text = toText(value);
+    if (text !== "") label = label === "" ? text : `${label}, ${text}`;
+    if (label.length > MAX_LABEL_LENGTH) break;
+  }
+  return cut(label);
 }
 
-function scalarsOf(value: Value): readonly string[] {
-  if (isArray(value)) return value.flatMap((item) => scalarsOf(item));
-  if (isMapping(value)) return entriesOf(value).flatMap(([, item]) => scalarsOf(item));
-  const text = toText(value);
-  return text === "" ? [] : [text];
+function* scalarsOf(value: Value): Generator<Value> {
+  if (isArray(value)) for (const item of value) yield* scalarsOf(item);
+  else if (isMapping(value)) for (const [, item] of entriesOf(value)) yield* scalarsOf(item);
+  else yield value;
 }
 
 function cut(text: string): string {

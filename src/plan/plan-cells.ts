@@ -10,7 +10,7 @@ import type { Scope } from "../expression/evaluate.ts";
 import { objectFromEntries } from "../expression/ordered-object.ts";
 import type { Template } from "../expression/template.ts";
 import type { Job } from "../workflow/workflow.ts";
-import { expandMatrix } from "./expand-matrix.ts";
+import { expandMatrix, MatrixWork } from "./expand-matrix.ts";
 import type { MatrixCell, PlannedJob } from "./plan.ts";
 
 export type CellsPlan =
@@ -26,13 +26,19 @@ export interface MatrixSelection {
 
 /**
  * `contexts` are those known while planning: github, vars, and inputs where there are any; a matrix that reads more is dynamic.
+ * `work` is what the matrices of the plan may cost together.
  * `starts` false: the event does not start the workflow, so what the matrix reads of it may well be missing.
  */
-export function planCells(job: Job, contexts: Scope["contexts"], starts: boolean): CellsPlan {
+export function planCells(
+  job: Job,
+  contexts: Scope["contexts"],
+  starts: boolean,
+  work: MatrixWork = new MatrixWork(),
+): CellsPlan {
   const matrix = job.strategy?.matrix;
   if (matrix === undefined) return { kind: "cells", cells: [{ values: objectFromEntries([]), label: "" }] };
   if (isKnownLater(matrix, contexts)) return { kind: "dynamic", warning: undefined };
-  const expansion = evaluateMatrix(matrix, contexts);
+  const expansion = evaluateMatrix(matrix, contexts, work);
   if (expansion.kind === "cells") return expansion;
   // GitHub looks at the condition first, and a condition often guards a matrix that would be empty.
   const mayNotStart = !starts || job.condition.expression !== "success()";
@@ -66,16 +72,17 @@ export function selectCells(
   return selected;
 }
 
-function isKnownLater(matrix: Template, contexts: Scope["contexts"]): boolean {
-  const names = contextsReadBy(matrix);
+/** Whether a template reads what has no value while planning. */
+export function isKnownLater(template: Template, contexts: Scope["contexts"]): boolean {
+  const names = contextsReadBy(template);
   if ([...names].some((name) => !Object.hasOwn(contexts, name))) return true;
-  const text = names.has("github") ? JSON.stringify(matrix).toLowerCase() : "";
+  const text = names.has("github") ? JSON.stringify(template).toLowerCase() : "";
   return GITHUB_MEMBERS_OF_A_RUN.some((name) => text.includes(name));
 }
 
-function evaluateMatrix(matrix: Template, contexts: Scope["contexts"]) {
+function evaluateMatrix(matrix: Template, contexts: Scope["contexts"], work: MatrixWork) {
   try {
-    return expandMatrix(evaluate(matrix, { contexts, functions: {} }));
+    return expandMatrix(evaluate(matrix, { contexts, functions: {} }), work);
   } catch (error) {
     if (error instanceof ExpressionError) return { kind: "refused", message: error.message } as const;
     throw error;

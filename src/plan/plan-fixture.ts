@@ -2,7 +2,16 @@
 import { entriesOf, isMapping } from "../context/mapping.ts";
 import { isArray } from "../expression/coerce.ts";
 import type { Template, Value } from "../expression/template.ts";
-import type { CallJob, ControlStep, RunStep, StepsJob, Trigger, UsesStep, Workflow } from "../workflow/workflow.ts";
+import type {
+  CallJob,
+  ControlStep,
+  InputDefinition,
+  RunStep,
+  StepsJob,
+  Trigger,
+  UsesStep,
+  Workflow,
+} from "../workflow/workflow.ts";
 import type { CalledWorkflows } from "./called-workflow.ts";
 import type { Event } from "./event.ts";
 
@@ -44,6 +53,19 @@ export function aTrigger(members: Partial<Trigger> = {}): Trigger {
   };
 }
 
+export function anInput(name: string, members: Partial<InputDefinition> = {}): InputDefinition {
+  return {
+    name,
+    at: { line: 5, column: 7 },
+    type: "string",
+    description: undefined,
+    required: false,
+    default: undefined,
+    options: [],
+    ...members,
+  };
+}
+
 /** `declaredSteps` is counted from the jobs unless the test says otherwise. */
 export function aWorkflow(members: Partial<Workflow> = {}): Workflow {
   const jobs = members.jobs ?? [];
@@ -57,6 +79,7 @@ export function aWorkflow(members: Partial<Workflow> = {}): Workflow {
     permissions: undefined,
     concurrency: undefined,
     declaredSteps: jobs.reduce((sum, job) => sum + (job.kind === "steps" ? job.steps.length : 0), 0),
+    sizeBytes: 1_000,
     ...members,
     jobs,
   };
@@ -66,6 +89,7 @@ const job = {
   at,
   name: undefined,
   needs: [],
+  needsAt: [],
   condition: { kind: "expression", expression: "success()", source: "success()", at },
   strategy: undefined,
   permissions: undefined,

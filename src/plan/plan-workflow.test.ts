@@ -29,7 +29,8 @@ import {
   aWorkflow,
   template,
 } from "./plan-fixture.ts";
-import { planWorkflow, stepsOf } from "./plan-workflow.ts";
+import { stepsOf } from "./plan-jobs.ts";
+import { planWorkflow } from "./plan-workflow.ts";
 import type { PlanRequest } from "./plan-workflow.ts";
 import type { Plan } from "./plan.ts";
 import { defaultRunners } from "./runner-map.ts";
@@ -61,7 +62,7 @@ function refusal(workflow: Workflow, members: Partial<PlanRequest> = {}): readon
 }
 
 function withMatrix(matrix: Value): Pick<Job, "strategy"> {
-  return { strategy: { matrix: template(matrix), failFast: undefined, maxParallel: undefined } };
+  return { strategy: { template: template({ matrix }), matrix: template(matrix), failFast: undefined, maxParallel: undefined } };
 }
 
 function idsOf(plan: Plan): readonly string[] {

@@ -7,7 +7,7 @@ import type { Diagnostic } from "../lib/diagnostic.ts";
 import type { ControlStep, Job, Step, Workflow } from "../workflow/workflow.ts";
 import type { Event } from "./event.ts";
 
-/** What planning one file came to. A broken file is `refused`, never missing. */
+/** What planning one file came to. A broken file is `refused`, never missing. Among the warnings is what is `unsupported`. */
 export type PlanResult =
   | { readonly kind: "planned"; readonly plan: Plan; readonly warnings: readonly Diagnostic[] }
   | {
@@ -16,7 +16,13 @@ export type PlanResult =
       readonly warnings: readonly Diagnostic[];
       readonly reason: string;
     }
-  | { readonly kind: "refused"; readonly path: string; readonly diagnostics: readonly Diagnostic[] };
+  | {
+      readonly kind: "refused";
+      readonly path: string;
+      readonly diagnostics: readonly Diagnostic[];
+      /** Not the file is at fault but what was asked of it: a job or cell that it does not have, inputs it does not take. */
+      readonly fault?: "selection" | "inputs";
+    };
 
 /** A workflow that an event starts. */
 export interface Plan extends PlannedWorkflow {
@@ -28,6 +34,8 @@ export interface Plan extends PlannedWorkflow {
 /** A workflow with its jobs: the one that the event starts, or one that a job calls. */
 export interface PlannedWorkflow {
   readonly workflow: Workflow;
+  /** As far as they are known while planning; undefined: known when the call starts. */
+  readonly inputs: { readonly [name: string]: Value } | undefined;
   /** A job stands after all its needs; otherwise in the order of the file. */
   readonly jobs: readonly PlannedJob[];
   /** Those of called workflows are counted in, once for each call. */
@@ -44,6 +52,8 @@ export interface PlannedJob {
   readonly steps: readonly PlannedStep[];
   /** Set for a job that calls a workflow. */
   readonly called: CalledPlan | undefined;
+  /** Why the whole job is left out (`--skip-unsupported`); of a job with known cells, each cell says it. */
+  readonly unsupported?: string;
 }
 
 /** What a job calls. `missing`: the file cannot be had or read, and nothing of the caller is started. */
@@ -55,6 +65,8 @@ export type CalledPlan =
 export interface WorkflowOrigin {
   /** `owner/name`. */
   readonly repository: string;
+  /** In that repository. */
+  readonly path: string;
   /** As it was asked for: `v1`, `refs/heads/main`. */
   readonly ref: string;
   readonly sha: string;
@@ -65,6 +77,8 @@ export interface MatrixCell {
   readonly values: { readonly [key: string]: Value };
   /** What GitHub puts in brackets after the job's name: `ubuntu-latest, 20`; empty without a matrix. */
   readonly label: string;
+  /** Why this cell is left out (`--skip-unsupported`). */
+  readonly unsupported?: string;
 }
 
 export interface PlannedStep {

@@ -39,7 +39,7 @@ function unsupported(jobs: readonly Job[], ways: { readonly [number: number]: Wa
 
 function job(members: Partial<StepsJob>, matrix?: Value): readonly Job[] {
   const strategy =
-    matrix === undefined ? undefined : { matrix: template(matrix), failFast: undefined, maxParallel: undefined };
+    matrix === undefined ? undefined : { template: template({ matrix }), matrix: template(matrix), failFast: undefined, maxParallel: undefined };
   return [aJob("build", { ...members, strategy })];
 }
 

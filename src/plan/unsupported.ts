@@ -1,73 +1,93 @@
 /**
  * What a plan asks for that Hearth cannot run yet, found before any machine starts: a plan with one of these is shown by
  * `hearth plan` and refused by `hearth run`, so a step is never passed over because something around it was not understood.
- * An expression that cannot be evaluated while planning is left for run time, where the engine asks `unsupportedRunner` again.
+ * An expression that cannot be evaluated while planning is left for run time, where the engine asks the runner map again.
  */
 import { githubContext } from "../context/github-context.ts";
 import { strategyContext } from "../context/job-context.ts";
 import { isMapping, member } from "../context/mapping.ts";
-import { isArray, toText } from "../expression/coerce.ts";
+import { toText } from "../expression/coerce.ts";
 import { contextsReadBy, evaluate, ExpressionError } from "../expression/evaluate.ts";
 import type { Scope } from "../expression/evaluate.ts";
+import { objectFromEntries } from "../expression/ordered-object.ts";
 import type { Template, Value } from "../expression/template.ts";
 import type { Diagnostic, Position } from "../lib/diagnostic.ts";
 import type { Step, StepsJob } from "../workflow/workflow.ts";
-import type { Plan, PlannedJob, Way } from "./plan.ts";
+import type { Plan, PlannedJob, PlannedWorkflow, Way } from "./plan.ts";
+import { runnerLabels } from "./runner-map.ts";
+import type { RunnerMap } from "./runner-map.ts";
 
-/** In the order of the plan; empty when everything in it can run. */
-export function unsupportedInPlan(plan: Plan): readonly Diagnostic[] {
-  return plan.jobs.flatMap((planned) => {
-    const { job } = planned;
-    const faults =
-      job.kind === "call" ? [callFault(job.usesAt)] : [...faultsOfJob(job, planned, plan), ...faultsOfSteps(planned)];
-    return faults.map(({ at, key, message }): Diagnostic => {
-      return { kind: "unsupported", file: plan.workflow.path, at, key: `jobs.${job.id}.${key}`, message };
-    });
+/** What is known beside the plan when it is judged. */
+export interface RunKnowledge {
+  readonly runners: RunnerMap;
+  readonly vars: { readonly [name: string]: string };
+}
+
+/** `unsupported` for what cannot run, `warning` for runners nobody has explained; in the order of the plan. */
+export function unsupportedInPlan(plan: Plan, known: RunKnowledge): readonly Diagnostic[] {
+  return unsupportedInWorkflow(plan, contextsOfRun(plan, known), known.runners);
+}
+
+/** What every workflow of the run knows while planning. */
+export function contextsOfRun(plan: Plan, { vars }: RunKnowledge): Scope["contexts"] {
+  return { github: githubContext(plan), vars: objectFromEntries(Object.entries(vars)) };
+}
+
+/** A called workflow's faults stand in its own file. */
+function unsupportedInWorkflow(
+  planned: PlannedWorkflow,
+  known: Scope["contexts"],
+  runners: RunnerMap,
+): readonly Diagnostic[] {
+  return planned.jobs.flatMap((plannedJob) => {
+    const { job, called } = plannedJob;
+    if (called?.kind === "missing") return called.diagnostics;
+    if (called !== undefined) return unsupportedInWorkflow(called.plan, known, runners);
+    return faultsOfPlanned(plannedJob, scopesOf(plannedJob, planned, known), runners).map(
+      ({ kind, at, key, message }): Diagnostic => {
+        return { kind, file: planned.workflow.path, at, key: `jobs.${job.id}.${key}`, message };
+      },
+    );
   });
 }
 
-/** Why jobs with these labels cannot run here, as a sentence with what to do; undefined when they can. */
-export function unsupportedRunner(labels: readonly string[]): string | undefined {
-  if (labels.some((label) => /^(?:linux|ubuntu)/iu.test(label))) return undefined;
-  const foreign = labels.find((label) => /(?:^|[^a-z0-9])(?:windows|macos)(?![a-z])/iu.test(label));
-  if (foreign === undefined) return undefined;
-  return `The runner '${foreign}' is unsupported: machines run Linux. Run this job on GitHub, or leave it out with --job or --matrix`;
-}
-
-/** What `runs-on` came to, as a list: a label, a sequence of labels, or `{ group, labels }`. */
-export function runnerLabels(runsOn: Value): readonly string[] {
-  if (isMapping(runsOn)) return runnerLabels(member(runsOn, "labels") ?? []);
-  return isArray(runsOn) ? runsOn.map((label) => toText(label)) : [toText(runsOn)];
+/** Of a job that has steps, in these of its `scopesOf`. */
+export function faultsOfPlanned(planned: PlannedJob, scopes: readonly Scope[], runners: RunnerMap): readonly Fault[] {
+  const { job } = planned;
+  return job.kind === "call" ? [] : [...faultsOfJob(job, scopes, runners), ...faultsOfSteps(planned)];
 }
 
 interface Fault {
+  readonly kind: "unsupported" | "warning";
   readonly at: Position;
   /** Below the job. */
   readonly key: string;
   readonly message: string;
 }
 
-function callFault(at: Position): Fault {
-  const message = "Calling a reusable workflow is unsupported: copy the jobs of the called workflow into this one";
-  return { at, key: "uses", message };
-}
-
-function faultsOfJob(job: StepsJob, planned: PlannedJob, plan: Plan): readonly Fault[] {
-  const faults: Fault[] = [];
-  const scopes = scopesOf(planned, plan);
-  const foreign = valuesOf(job.runsOn, scopes).map((runsOn) => unsupportedRunner(runnerLabels(runsOn)));
-  for (const message of new Set(foreign)) {
-    if (message !== undefined) faults.push({ at: job.runsOn.at, key: "runs-on", message });
-  }
+function faultsOfJob(job: StepsJob, scopes: readonly Scope[], runners: RunnerMap): readonly Fault[] {
+  const faults = runnerFaults(job, scopes, runners);
   if (job.container !== undefined && namesImage(job.container, scopes)) {
     const message = "A job container is unsupported: remove container: and install what its image holds in a step";
-    faults.push({ at: job.container.at, key: "container", message });
+    faults.push({ kind: "unsupported", at: job.container.at, key: "container", message });
   }
   if (job.services !== undefined && namesService(job.services, scopes)) {
     const message = "A service container is unsupported: remove services: and start the service in a step";
-    faults.push({ at: job.services.at, key: "services", message });
+    faults.push({ kind: "unsupported", at: job.services.at, key: "services", message });
   }
   return faults;
+}
+
+/** Each message once, however many cells have it. */
+function runnerFaults(job: StepsJob, scopes: readonly Scope[], runners: RunnerMap): Fault[] {
+  const faults = new Map<string, Fault>();
+  for (const runsOn of valuesOf(job.runsOn, scopes)) {
+    const answer = runners(runnerLabels(runsOn));
+    const message = answer.kind === "unsupported" ? answer.message : answer.warning;
+    const kind = answer.kind === "unsupported" ? "unsupported" : "warning";
+    if (message !== undefined) faults.set(message, { kind, at: job.runsOn.at, key: "runs-on", message });
+  }
+  return [...faults.values()];
 }
 
 function faultsOfSteps({ job, steps }: PlannedJob): readonly Fault[] {
@@ -75,7 +95,9 @@ function faultsOfSteps({ job, steps }: PlannedJob): readonly Fault[] {
   return steps.flatMap(({ step, way }) =>
     unsupportedWays(way, []).map((message): Fault => {
       const key = keys.get(step) ?? `steps[${step.number - 1}]`;
-      return step.kind === "uses" ? { at: step.usesAt, key: `${key}.uses`, message } : { at: step.at, key, message };
+      return step.kind === "uses"
+        ? { kind: "unsupported", at: step.usesAt, key: `${key}.uses`, message }
+        : { kind: "unsupported", at: step.at, key, message };
     }),
   );
 }
@@ -101,8 +123,12 @@ function unsupportedWays(way: Way, within: readonly string[]): readonly string[]
 }
 
 /** One for each cell; a job whose matrix is not known has one without `matrix` and `strategy`. */
-function scopesOf({ cells }: PlannedJob, plan: Plan): readonly Scope[] {
-  const contexts = { github: githubContext(plan), inputs: plan.inputs };
+export function scopesOf(
+  { cells }: PlannedJob,
+  { inputs }: PlannedWorkflow,
+  known: Scope["contexts"],
+): readonly Scope[] {
+  const contexts = inputs === undefined ? known : { ...known, inputs };
   if (cells === "dynamic") return [{ contexts, functions: {} }];
   return cells.map(({ values }, index) => {
     const strategy = strategyContext(index, cells.length, { failFast: undefined, maxParallel: undefined });
