@@ -87,7 +87,7 @@ describe("an action manifest", () => {
 
   test.each([
     ["runs", "name: x\ndescription: y", "action.yml:1:1: error: Required property is missing: runs"],
-    ["anything", "", "action.yml: error: Required property is missing: runs"],
+    ["anything", "", "action.yml:1:1: error: The file is empty, or comments only"],
     [
       "a known runtime",
       action("using: node99", "main: a"),

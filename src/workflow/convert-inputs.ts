@@ -1,20 +1,34 @@
 /**
- * Inputs of `workflow_dispatch` and `workflow_call`. A default of another type than declared is read as the declared
- * one, with a warning: GitHub's service takes `type: boolean` with `default: "false"`, its reader here does not.
+ * Inputs of `workflow_dispatch` and `workflow_call`. A dispatch's default of another type than declared is read as the
+ * declared one: GitHub's service takes `type: boolean` with `default: "false"` and says nothing, its reader here does
+ * not. One that cannot be read so is ignored, with a warning. A call's stays as it is written: GitHub refuses it when the workflow is called (`check-call.ts`).
  */
 import type { TemplateToken } from "@actions/workflow-parser/templates/tokens/index";
-import { textToNumber } from "../expression/number-text.ts";
+import { numberToText, textToNumber } from "../expression/number-text.ts";
 import type { LiteralTemplate, Template } from "../expression/template.ts";
 import type { Faults } from "./faults.ts";
 import { entriesOf, isTrue, textListOf, textOf, type TokenEntry, valueAt } from "./token-access.ts";
 import { placeOf, toTemplate } from "./to-template.ts";
 import type { InputDefinition } from "./workflow.ts";
 
-export function convertInputs(token: TemplateToken | undefined, faults: Faults): readonly InputDefinition[] {
-  return entriesOf(token).map((entry) => convertInput(entry, faults));
+/** GitHub's, of a dispatch only. */
+const DISPATCH_INPUTS = 25;
+
+export type InputEvent = "workflow_dispatch" | "workflow_call";
+
+export function convertInputs(
+  event: InputEvent,
+  token: TemplateToken | undefined,
+  faults: Faults,
+): readonly InputDefinition[] {
+  const entries = entriesOf(token);
+  if (event === "workflow_dispatch" && entries.length > DISPATCH_INPUTS) {
+    faults.error(token, `you may only define up to ${DISPATCH_INPUTS} \`inputs\` for a \`workflow_dispatch\` event`);
+  }
+  return entries.map((entry) => convertInput(event, entry, faults));
 }
 
-function convertInput({ name, key, value: config }: TokenEntry, faults: Faults): InputDefinition {
+function convertInput(event: InputEvent, { name, key, value: config }: TokenEntry, faults: Faults): InputDefinition {
   const type = typeOf(textOf(valueAt(config, "type")));
   const options = textListOf(valueAt(config, "options"))?.map(({ value }) => value);
   if (type === "choice" && (options ?? []).length === 0) faults.error(config, "Missing 'options' for choice input");
@@ -27,7 +41,7 @@ function convertInput({ name, key, value: config }: TokenEntry, faults: Faults):
     type,
     description: textOf(valueAt(config, "description")),
     required: isTrue(valueAt(config, "required")),
-    default: convertDefault(valueAt(config, "default"), type, faults),
+    default: convertDefault(event, valueAt(config, "default"), type, faults),
     options: options ?? [],
   };
 }
@@ -37,6 +51,7 @@ function typeOf(text: string | undefined): InputDefinition["type"] {
 }
 
 function convertDefault(
+  event: InputEvent,
   token: TemplateToken | undefined,
   type: InputDefinition["type"],
   faults: Faults,
@@ -46,16 +61,17 @@ function convertDefault(
   const value = valueAs(type, template.value);
   if (value === template.value) return template;
   if (typeof value === "string") return { ...template, value };
-  const asWhat = value === undefined ? "ignored" : `read as the ${type} '${value}'`;
-  faults.warn(token, `The default '${template.value}' is not of the input's type, ${type}, and is ${asWhat}`);
-  return value === undefined ? undefined : { ...template, value };
+  if (event === "workflow_call") return template;
+  if (value !== undefined) return { ...template, value };
+  faults.warn(token, `The default '${template.value}' is not of the input's type, ${type}, and is ignored`);
+  return undefined;
 }
 
 function valueAs(
   type: InputDefinition["type"],
   value: LiteralTemplate["value"],
 ): string | number | boolean | undefined {
-  const text = String(value);
+  const text = typeof value === "number" ? numberToText(value) : String(value);
   if (type === "boolean") return /^(?:true|false)$/i.test(text) ? text.toLowerCase() === "true" : undefined;
   if (type === "number") return text.trim() === "" || Number.isNaN(textToNumber(text)) ? undefined : textToNumber(text);
   return text;

@@ -2,15 +2,15 @@
 import {
   BasicExpressionToken,
   MappingToken,
-  SequenceToken,
   type TemplateToken,
 } from "@actions/workflow-parser/templates/tokens/index";
 import type { MappingTemplate, Template } from "../expression/template.ts";
 import { convertCondition } from "./convert-condition.ts";
-import { checkContainers, checkRunnerGroup } from "./check-job.ts";
-import { convertNeeds } from "./convert-needs.ts";
+import { checkConcurrency, checkContainers, checkMatrix, checkRunnerGroup } from "./check-job.ts";
+import { convertNeeds, type Needs, NO_NEEDS } from "./convert-needs.ts";
 import { convertSteps } from "./convert-steps.ts";
 import type { Faults } from "./faults.ts";
+import { convertPermissions } from "./permissions.ts";
 import { faultOfId } from "./step-ids.ts";
 import { entriesOf, textOf, type TokenEntry, valueAt } from "./token-access.ts";
 import { placeOf, toMappingTemplate, toTemplate } from "./to-template.ts";
@@ -19,7 +19,7 @@ import type { Job, RunDefaults, Strategy } from "./workflow.ts";
 export function convertJobs(token: TemplateToken, faults: Faults): readonly Job[] {
   const entries = entriesOf(token);
   const needs = convertNeeds(token, entries, faults);
-  return entries.map((entry) => convertJob(entry, needs.get(entry.name) ?? [], faults));
+  return entries.map((entry) => convertJob(entry, needs.get(entry.name) ?? NO_NEEDS, faults));
 }
 
 export function convertDefaults(token: TemplateToken | undefined, faults: Faults): RunDefaults {
@@ -34,7 +34,7 @@ export function optional(token: TemplateToken | undefined, faults: Faults): Temp
   return token === undefined ? undefined : toTemplate(token, faults);
 }
 
-function convertJob({ name: id, key, value: job }: TokenEntry, needs: readonly string[], faults: Faults): Job {
+function convertJob({ name: id, key, value: job }: TokenEntry, needs: Needs, faults: Faults): Job {
   const idFault = faultOfId(id);
   if (idFault !== undefined) faults.error(key, idFault);
   const template = (name: string): Template | undefined => optional(valueAt(job, name), faults);
@@ -42,12 +42,13 @@ function convertJob({ name: id, key, value: job }: TokenEntry, needs: readonly s
     id,
     at: placeOf(key),
     name: nameOf(valueAt(job, "name"), faults),
-    needs,
+    ...needs,
     condition: convertCondition(valueAt(job, "if"), placeOf(key), faults),
     strategy: convertStrategy(valueAt(job, "strategy"), faults),
-    permissions: template("permissions"),
+    permissions: convertPermissions(valueAt(job, "permissions")),
     concurrency: template("concurrency"),
   };
+  checkConcurrency(valueAt(job, "concurrency"), faults);
   const uses = valueAt(job, "uses");
   if (uses !== undefined) {
     const secrets = valueAt(job, "secrets");
@@ -101,9 +102,7 @@ function convertStrategy(token: TemplateToken | undefined, faults: Faults): Stra
     const expression = `(${token.expression})['${name}']`;
     return { kind: "expression", expression, source: `\${{ ${token.expression} }}`, at: placeOf(token) };
   };
-  for (const { name, value } of entriesOf(valueAt(token, "matrix"))) {
-    if (name === "include" || name === "exclude" || !(value instanceof SequenceToken) || value.count > 0) continue;
-    faults.error(value, `Matrix vector '${name}' does not contain any values`);
-  }
-  return { matrix: part("matrix"), failFast: part("fail-fast"), maxParallel: part("max-parallel") };
+  checkMatrix(valueAt(token, "matrix"), faults);
+  const template = toTemplate(token, faults);
+  return { template, matrix: part("matrix"), failFast: part("fail-fast"), maxParallel: part("max-parallel") };
 }

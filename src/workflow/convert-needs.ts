@@ -4,14 +4,20 @@
  */
 import type { StringToken, TemplateToken } from "@actions/workflow-parser/templates/tokens/index";
 import type { Faults } from "./faults.ts";
+import { placeOf } from "./to-template.ts";
 import { textListOf, type TokenEntry, valueAt } from "./token-access.ts";
+import type { Job } from "./workflow.ts";
+
+export type Needs = Pick<Job, "needs" | "needsAt">;
+
+export const NO_NEEDS: Needs = { needs: [], needsAt: [] };
 
 /** By job id. Unknown names are left out, having been told. */
 export function convertNeeds(
   jobs: TemplateToken,
   entries: readonly TokenEntry[],
   faults: Faults,
-): ReadonlyMap<string, readonly string[]> {
+): ReadonlyMap<string, Needs> {
   const idByLowerCase = new Map(entries.map(({ name }) => [name.toLowerCase(), name]));
   const needs = entries.map(({ name, value }) => ({ job: name, tokens: textListOf(valueAt(value, "needs")) ?? [] }));
   const known = needs.map(({ job, tokens }) => ({
@@ -28,12 +34,18 @@ export function convertNeeds(
     return new Map();
   }
   reportCycles(known, faults);
-  return new Map(known.map(({ job, needs }) => [job, [...new Set(needs.map(({ need }) => need))]]));
+  return new Map(known.map(({ job, needs: found }) => [job, withoutRepetition(found)]));
 }
 
 interface JobNeeds {
   readonly job: string;
   readonly needs: readonly { readonly need: string; readonly token: StringToken }[];
+}
+
+function withoutRepetition(found: JobNeeds["needs"]): Needs {
+  const tokens = new Map<string, StringToken>();
+  for (const { need, token } of found) if (!tokens.has(need)) tokens.set(need, token);
+  return { needs: [...tokens.keys()], needsAt: [...tokens.values()].map((token) => placeOf(token)) };
 }
 
 /** Takes away the jobs that can start, again and again; what is left waits for itself. */

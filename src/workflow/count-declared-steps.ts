@@ -36,8 +36,17 @@ function valueOf(node: unknown, key: string, resolve: Resolve): unknown {
   return resolve(map.items.find((pair) => String(resolve(pair.key)) === key)?.value);
 }
 
-/** An alias means the last anchor of its name before it. */
+/** An alias means the last anchor of its name before it. Few files have one, and only then are all nodes looked at. */
 function aliasResolver(document: Document): Resolve {
+  let targets: WeakMap<Alias, unknown> | undefined;
+  return (node) => {
+    if (!isAlias(node)) return node;
+    targets ??= targetsOf(document);
+    return targets.get(node);
+  };
+}
+
+function targetsOf(document: Document): WeakMap<Alias, unknown> {
   const nodeByAnchor = new Map<string, unknown>();
   const targets = new WeakMap<Alias, unknown>();
   visit(document, {
@@ -46,5 +55,5 @@ function aliasResolver(document: Document): Resolve {
       else if (node.anchor !== undefined) nodeByAnchor.set(node.anchor, node);
     },
   });
-  return (node) => (isAlias(node) ? targets.get(node) : node);
+  return targets;
 }

@@ -1,4 +1,4 @@
-/** Whether a cron expression is one that GitHub takes: five fields, ranges, lists, steps, names of months and days. */
+/** `on.schedule`: whether GitHub takes a cron expression (five fields, ranges, lists, steps, names of months and days) and a time zone. */
 interface Field {
   readonly min: number;
   readonly max: number;
@@ -18,6 +18,37 @@ const FIELDS: readonly Field[] = [
 export function isCron(text: string): boolean {
   const parts = text.split(/ +/);
   return parts.length === FIELDS.length && FIELDS.every((field, index) => isList(parts[index] ?? "", field));
+}
+
+/** GitHub starts a workflow no more often; asking for more is no fault, and not what happens. */
+export const SHORTEST_INTERVAL_MINUTES = 5;
+
+/** The shortest time between two runs, as far as the minutes say it: 60 where there is one in an hour. For a valid expression. */
+export function intervalMinutes(cron: string): number {
+  const [text = ""] = cron.split(/ +/);
+  const minutes = Array.from({ length: 60 }, (_, minute) => minute).filter((minute) => isInList(text, minute));
+  const gaps = minutes.map((minute, index) => (minutes[index + 1] ?? (minutes[0] ?? minute) + 60) - minute);
+  return Math.min(60, ...gaps);
+}
+
+/** A name of the IANA database; an offset such as `+02:00` is none. */
+export function isTimeZone(text: string): boolean {
+  if (!/^[A-Za-z]/.test(text)) return false;
+  try {
+    return new Intl.DateTimeFormat("en", { timeZone: text }).resolvedOptions().timeZone !== "";
+  } catch (error) {
+    if (error instanceof RangeError) return false;
+    throw error;
+  }
+}
+
+function isInList(text: string, number: number): boolean {
+  return text.split(",").some((part) => {
+    const [range = "", step] = part.split("/");
+    const [from = 0, to] = range === "*" ? [0, 59] : range.split("-").map(Number);
+    const last = to ?? (step === undefined ? from : 59);
+    return from <= number && number <= last && (number - from) % Number(step ?? 1) === 0;
+  });
 }
 
 function isList(text: string, field: Field): boolean {

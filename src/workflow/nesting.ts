@@ -44,9 +44,11 @@ class Scan {
 
   line(line: string): void {
     this.#lineNumber++;
-    const indent = line.search(/[^ ]/);
-    if (indent === -1 || /^\s*(#|$)/.test(line)) return;
+    let indent = 0;
+    while (line.charCodeAt(indent) === SPACE) indent += 1;
+    // Most lines are those of scripts.
     if (this.#scalarIndent !== undefined && indent > this.#scalarIndent) return;
+    if (indent === line.length || /^\s*(#|$)/.test(line)) return;
     this.#scalarIndent = undefined;
     if (indent <= (this.#columns.at(-1) ?? -1)) this.#quote = undefined; // no quoted text goes on here
     if (this.#brackets > 0 || this.#quote !== undefined) this.#flow(line, indent);
@@ -57,7 +59,7 @@ class Scan {
     while ((this.#columns.at(-1) ?? -1) >= indent) this.#columns.pop();
     let column = indent;
     let parent = this.#columns.at(-1) ?? -1;
-    while (/^[-?:](?:[ \t]|$)/.test(line.slice(column, column + 2)) && this.depth <= this.#limit) {
+    while (isIndicator(line, column) && this.depth <= this.#limit) {
       this.#open(column);
       parent = column;
       column += 1 + (/^[ \t]*/.exec(line.slice(column + 1))?.[0].length ?? 0);
@@ -101,12 +103,26 @@ class Scan {
   }
 }
 
+const SPACE = 0x20;
+const TAB = 0x09;
+
+/** `-`, `?` or `:` that stands alone: it opens a block. */
+function isIndicator(line: string, column: number): boolean {
+  const next = line.charCodeAt(column + 1);
+  return (
+    "-?:".includes(line.charAt(column)) &&
+    column < line.length &&
+    (next === SPACE || next === TAB || column + 1 === line.length)
+  );
+}
+
 /** `&anchor` and `!tag` in front of a value. */
 const PROPERTIES = /^(?:[&!]\S*\s+)*/;
 
 /** Up to the value that follows `key:`, or 0 where there is no key. */
 function keyLengthOf(content: string): number {
-  const quoted = QUOTED.exec(content)?.[0].length ?? 0;
+  const isQuoted = content.startsWith('"') || content.startsWith("'");
+  const quoted = isQuoted ? (QUOTED.exec(content)?.[0].length ?? 0) : 0;
   const colon = quoted > 0 ? colonBehind(content, quoted) : content.search(/:(?:\s|$)/);
   const comment = content.search(/\s#/);
   if (colon === -1 || (comment !== -1 && comment < colon)) return 0;

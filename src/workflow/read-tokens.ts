@@ -11,11 +11,19 @@ import { NoOperationTraceWriter } from "@actions/workflow-parser/templates/trace
 import type { Document } from "yaml";
 import type { Diagnostic } from "../lib/diagnostic.ts";
 import { Faults, type Leniency } from "./faults.ts";
+import { READ_LIMITS, type ReadLimits } from "./limits.ts";
 import { parseYaml } from "./parse-yaml.ts";
 import { YamlTokens } from "./yaml-tokens.ts";
 
 export type TokensResult =
-  | { readonly kind: "read"; readonly root: TemplateToken; readonly faults: Faults; readonly document: Document }
+  | {
+      readonly kind: "read";
+      readonly root: TemplateToken;
+      readonly faults: Faults;
+      readonly document: Document;
+      /** What the file comes to, as GitHub weighs it. */
+      readonly sizeBytes: number;
+    }
   /** `document` is there when the text was YAML at least in part, and small enough to be looked at. */
   | { readonly kind: "refused"; readonly diagnostics: readonly Diagnostic[]; readonly document: Document | undefined };
 
@@ -26,15 +34,16 @@ export function readTokens(
   schema: TemplateSchema,
   rootType: string,
   isLenient: Leniency,
+  limits: ReadLimits = READ_LIMITS,
 ): TokensResult {
-  const yaml = parseYaml(file, text);
+  const yaml = parseYaml(file, text, limits);
   if (yaml.kind === "refused") return yaml;
-  const { document, lines } = yaml;
+  const { document, lines, sizeBytes } = yaml;
   const faults = new Faults(file, isLenient);
   const tokens = new YamlTokens(document, lines, FILE_ID, faults.places);
   const root = readTemplate(new ReaderContext(schema, faults), rootType, tokens, FILE_ID);
   if (root === undefined) return { kind: "refused", diagnostics: [...faults.errors, ...faults.warnings], document };
-  return { kind: "read", root, faults, document };
+  return { kind: "read", root, faults, document, sizeBytes };
 }
 
 const FILE_ID = 1;

@@ -181,7 +181,7 @@ jobs:
     expect(workflow.triggers[0]?.schedules).toEqual([{ cron: "0 5 * * 1", timezone: undefined }]);
   });
 
-  it("an input's default of another type is read as the declared type, with a warning", () => {
+  it("an input's default of another type is read as the declared type, or ignored with a warning", () => {
     const { workflow, warnings } = read(
       withOn(
         "on:",
@@ -201,9 +201,7 @@ jobs:
       { name: "d", default: undefined },
       { name: "e", type: "string" },
     ]);
-    expect(warnings.map((it) => it.key)).toEqual(
-      ["a", "b", "d"].map((name) => `on.workflow_dispatch.inputs.${name}.default`),
-    );
+    expect(warnings.map((it) => it.key)).toEqual(["on.workflow_dispatch.inputs.d.default"]);
   });
 
   test.each([
@@ -307,7 +305,7 @@ describe("a refusal", () => {
     ["a key that comes twice", withJob("runs-on: y"), /'runs-on' is already defined/],
     ["keys named like an object's own", withJob("constructor: x", "__proto__: y"), /Unexpected value 'constructor'/],
     ["no jobs", "on: push\njobs: {}", /at least one job/],
-    ["nothing", "", /error: Unexpected value ''$/],
+    ["nothing", "", `${path}:1:1: error: The file is empty, or comments only`],
     ["a tag of another schema", withJob("env: { A: !secret x }"), /Unexpected tag '!secret'/],
     [
       "an alias to nothing",
@@ -370,7 +368,7 @@ describe("a file made to hurt", () => {
     for (let i = 1; i <= 9; i++)
       lines.push(`a${i}: &a${i} [${Array.from({ length: 9 }, () => `*a${i - 1}`).join(", ")}]`);
     expect(refusals(lines.join("\n"))).toEqual([
-      expect.stringMatching(/ci\.yml:\d+:\d+: error: Maximum object size exceeded/),
+      expect.stringMatching(/ci\.yml:\d+:\d+: error: Maximum YAML nodes exceeded/),
     ]);
     expect(refusals("a: &a [*a]")).toEqual([`${path}:1:8: error: The alias '*a' contains itself`]);
     expect(refusals(`a: &a x\nb: [${"*a, ".repeat(1_001)}]`)).toEqual([
@@ -380,13 +378,15 @@ describe("a file made to hurt", () => {
 
   it("is refused for its size, and for its number of steps, with the job's name", () => {
     expect(refusals(withSteps(200_000))).toEqual([
-      `${path}: error: The maximum file size of 1048576 bytes has been exceeded`,
+      `${path}: error: The maximum file size of 1048576 characters has been exceeded`,
     ]);
     expect(refusals(withSteps(1_001))).toEqual([
-      `${path}: error: Job 'big' has 1001 steps; at most 1000 are allowed (jobs.big.steps)`,
+      `${path}:6:7: error: Job 'big' has 1001 steps; at most 1000 are allowed (jobs.big.steps)`,
     ]);
     expect(read(withSteps(1_000)).workflow.declaredSteps).toBe(1_000);
-    expect(refusals(`env:\n${"  a:\n".repeat(60_000)}`)).toEqual([expect.stringMatching(/more than 50000 values/)]);
+    expect(refusals(`env:\n${"  a:\n".repeat(60_000)}`)).toEqual([
+      expect.stringMatching(/Maximum YAML nodes exceeded: more than 50000$/),
+    ]);
   });
 
   it("does not touch prototypes", () => {

@@ -7,6 +7,7 @@
 import { TemplateSchema } from "@actions/workflow-parser/templates/schema/template-schema";
 import { BooleanDefinition } from "@actions/workflow-parser/templates/schema/boolean-definition";
 import type { Definition } from "@actions/workflow-parser/templates/schema/definition";
+import type { ScalarDefinition } from "@actions/workflow-parser/templates/schema/scalar-definition";
 import { NullDefinition } from "@actions/workflow-parser/templates/schema/null-definition";
 import { NumberDefinition } from "@actions/workflow-parser/templates/schema/number-definition";
 import { OneOfDefinition } from "@actions/workflow-parser/templates/schema/one-of-definition";
@@ -47,6 +48,14 @@ const REPAIRED_DEFINITIONS: Definitions = {
     },
   },
   "workflow-dispatch-input-or-null": { "one-of": ["null", "workflow-dispatch-input"] },
+  // Took `steps` too, which GitHub's documentation does not allow here: none has run.
+  "container-env": {
+    mapping: { "loose-key-type": "non-empty-string", "loose-value-type": "container-env-value" },
+  },
+  "container-env-value": {
+    context: ["github", "inputs", "vars", "needs", "strategy", "matrix", "secrets", "job", "runner", "env"],
+    string: {},
+  },
 };
 
 let workflowSchema: TemplateSchema | undefined;
@@ -59,6 +68,7 @@ export function getWorkflowSchema(): TemplateSchema {
 /** A schema whose types are made when they are first asked for: a workflow needs a few dozen of some four hundred. */
 export class LazySchema extends TemplateSchema {
   readonly #json: Definitions;
+  readonly #scalars = new Map<Definition, ScalarDefinition[]>();
 
   constructor(json: Definitions) {
     super(); // with the types that every schema has
@@ -73,6 +83,15 @@ export class LazySchema extends TemplateSchema {
     const definition = this.#make(name, json);
     this.definitions[name] = definition;
     return definition;
+  }
+
+  /** Asked for every scalar of a file, and the answer depends on the type alone. */
+  override getScalarDefinitions(definition: Definition): ScalarDefinition[] {
+    const known = this.#scalars.get(definition);
+    if (known !== undefined) return known;
+    const scalars = super.getScalarDefinitions(definition);
+    this.#scalars.set(definition, scalars);
+    return scalars;
   }
 
   #make(name: string, json: DefinitionJson): Definition {

@@ -22,7 +22,13 @@ export function entriesOf(token: TemplateToken | undefined): readonly TokenEntry
 }
 
 export function valueAt(token: TemplateToken | undefined, name: string): TemplateToken | undefined {
-  return entriesOf(token).find((entry) => entry.name === name)?.value;
+  // Asked some twenty times for every step, so nothing is made on the way.
+  if (!(token instanceof MappingToken)) return undefined;
+  for (let index = 0; index < token.count; index += 1) {
+    const { key, value } = token.get(index);
+    if (!key.isExpression && key.toString() === name) return value;
+  }
+  return undefined;
 }
 
 /** Empty where the token is no sequence. */

@@ -5,6 +5,7 @@
  */
 import type { ExpressionTemplate, MappingTemplate, Template } from "../expression/template.ts";
 import type { Position } from "../lib/diagnostic.ts";
+import type { Permissions } from "./permissions.ts";
 
 export interface Workflow {
   /** Relative to the repository's root, `/` as separator. */
@@ -15,12 +16,14 @@ export interface Workflow {
   readonly triggers: readonly Trigger[];
   readonly env: Template | undefined;
   readonly defaults: RunDefaults;
-  readonly permissions: Template | undefined;
+  readonly permissions: Permissions | undefined;
   readonly concurrency: Template | undefined;
   /** In the order of the file. */
   readonly jobs: readonly Job[];
   /** Steps counted in the raw YAML, independently of the reader. */
   readonly declaredSteps: number;
+  /** What the file comes to in memory, as GitHub weighs it: `CallTree` adds up the files of a run. */
+  readonly sizeBytes: number;
 }
 
 /** One entry of `on:`. Filters that were not given are undefined, which is not the same as an empty list. */
@@ -70,10 +73,12 @@ interface JobBase {
   readonly name: Template | undefined;
   /** Spelled as the jobs they name are spelled, whatever case the file used. */
   readonly needs: readonly string[];
+  /** Where the file names each of `needs`. */
+  readonly needsAt: readonly Position[];
   /** Always there: `success()` when not given, wrapped in `success() && (…)` where it calls no status function. */
   readonly condition: ExpressionTemplate;
   readonly strategy: Strategy | undefined;
-  readonly permissions: Template | undefined;
+  readonly permissions: Permissions | undefined;
   readonly concurrency: Template | undefined;
 }
 
@@ -104,6 +109,8 @@ export interface CallJob extends JobBase {
 }
 
 export interface Strategy {
+  /** All of it as the file has it, with the places of its keys. */
+  readonly template: Template;
   readonly matrix: Template | undefined;
   readonly failFast: Template | undefined;
   readonly maxParallel: Template | undefined;

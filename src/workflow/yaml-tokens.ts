@@ -138,9 +138,17 @@ class RunnerNumberToken extends NumberToken {
   }
 }
 
-/** The parser leaves a whole number that is tagged as a float a text. */
-function valueOf({ value, tag }: Scalar): unknown {
-  return tag === "tag:yaml.org,2002:float" && typeof value === "string" ? Number(value) : value;
+/**
+ * The parser leaves a whole number that is tagged as a float a text, and ends every block of text with a line end, also
+ * one that the file ends without. GitHub's hexadecimal and octal numbers are 32-bit ones with a sign.
+ */
+function valueOf({ value, tag, type, srcToken }: Scalar): unknown {
+  const source = srcToken !== undefined && "source" in srcToken ? srcToken.source : "";
+  if (typeof value === "number") return /^0[xo]/.test(source) ? value | 0 : value;
+  if (typeof value !== "string") return value;
+  if (tag === "tag:yaml.org,2002:float") return Number(value);
+  const isBlock = type === "BLOCK_LITERAL" || type === "BLOCK_FOLDED";
+  return isBlock && source !== "" && !source.endsWith("\n") ? value.replace(/\n$/, "") : value;
 }
 
 /** The quotes of a single line shift the columns inside it; of several lines the reader must see the value only. */

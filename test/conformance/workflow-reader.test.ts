@@ -9,73 +9,33 @@ import { parse } from "yaml";
 import type { Template } from "../../src/expression/template.ts";
 import type { Diagnostic, Position } from "../../src/lib/diagnostic.ts";
 import { unreachable } from "../../src/lib/unreachable.ts";
-import { checkCall } from "../../src/workflow/check-call.ts";
+import { CALL_LIMITS, type CallLimits, CallTree } from "../../src/workflow/call-limits.ts";
+import { checkCall, checkCallPermissions } from "../../src/workflow/check-call.ts";
+import { READ_LIMITS, type ReadLimits } from "../../src/workflow/limits.ts";
+import type { DefaultPermissions, Permissions, PermissionsLink } from "../../src/workflow/permissions.ts";
 import { type ReadResult, readWorkflow } from "../../src/workflow/read-workflow.ts";
 import { sharedData } from "../shared-data.ts";
-import type { Job, RunDefaults, Step, Strategy, Workflow } from "../../src/workflow/workflow.ts";
+import type { CallJob, Job, RunDefaults, Step, Workflow } from "../../src/workflow/workflow.ts";
 
 const { folder, files, suffix } = sharedData("conformance/workflow-parser/testdata/reader/");
 
-const PERMISSIONS = "checks a called workflow's permissions against the caller's: reusable workflows are not run yet";
-const CALLS = "checks types, depth or number of called workflows: reusable workflows are not run yet";
-const CALLED_PLACES = "wants places in the file of the workflow called: reusable workflows are not run yet";
-const OWN_LIMIT = "sets the reader's limits for this file: ours are fixed";
-const RESOLVED = "prints permissions as resolved; our model keeps them as written";
-
 const notPassing: { readonly [file: string]: string } = {
   "errors-anchor-tag.yml": "is from before GitHub allowed anchors",
-  "errors-max-depth.yml": OWN_LIMIT,
-  "errors-max-file-size.yml": OWN_LIMIT,
-  "errors-max-job-limit-with-reusable-workflow.yml": CALLS,
-  "errors-max-result-size.yml": OWN_LIMIT,
-  "errors-reusable-workflow-job-inputs-type-mismatch.yml": CALLS,
-  "errors-reusable-workflow-job-nested-depth-exceeded.yml": CALLS,
-  "errors-reusable-workflow-job-nested-permissions-not-allowed-job-level-from-caller-job-level.yml": PERMISSIONS,
-  "errors-reusable-workflow-job-nested-permissions-not-allowed-job-level-from-caller-workflow-level.yml": PERMISSIONS,
-  "errors-reusable-workflow-job-nested-permissions-not-allowed-workflow-level-from-caller-job-level.yml": PERMISSIONS,
-  "errors-reusable-workflow-job-nested-permissions-not-allowed-workflow-level-from-caller-workflow-level.yml":
-    PERMISSIONS,
-  "errors-reusable-workflow-max-result-size.yml": OWN_LIMIT,
-  "errors-reusable-workflow-permissions-not-allowed-job-level-from-caller-default.yml": PERMISSIONS,
-  "errors-reusable-workflow-permissions-not-allowed-job-level-from-caller-job-level.yml": PERMISSIONS,
-  "errors-reusable-workflow-permissions-not-allowed-job-level-from-caller-workflow-level.yml": PERMISSIONS,
-  "errors-reusable-workflow-permissions-not-allowed-request-actions-write.yml": PERMISSIONS,
-  "errors-reusable-workflow-permissions-not-allowed-request-checks-write.yml": PERMISSIONS,
-  "errors-reusable-workflow-permissions-not-allowed-request-contents-write.yml": PERMISSIONS,
-  "errors-reusable-workflow-permissions-not-allowed-request-deployments-write.yml": PERMISSIONS,
-  "errors-reusable-workflow-permissions-not-allowed-request-discussions-write.yml": PERMISSIONS,
-  "errors-reusable-workflow-permissions-not-allowed-request-id-token-write.yml": PERMISSIONS,
-  "errors-reusable-workflow-permissions-not-allowed-request-issues-write.yml": PERMISSIONS,
-  "errors-reusable-workflow-permissions-not-allowed-request-packages-write.yml": PERMISSIONS,
-  "errors-reusable-workflow-permissions-not-allowed-request-pages-write.yml": PERMISSIONS,
-  "errors-reusable-workflow-permissions-not-allowed-request-pull-requests-write.yml": PERMISSIONS,
-  "errors-reusable-workflow-permissions-not-allowed-request-read-all-allowed-none.yml": PERMISSIONS,
-  "errors-reusable-workflow-permissions-not-allowed-request-repository-projects-write.yml": PERMISSIONS,
-  "errors-reusable-workflow-permissions-not-allowed-request-security-events-write.yml": PERMISSIONS,
-  "errors-reusable-workflow-permissions-not-allowed-request-statuses-write.yml": PERMISSIONS,
-  "errors-reusable-workflow-permissions-not-allowed-request-write-all-allowed-none.yml": PERMISSIONS,
-  "errors-reusable-workflow-permissions-not-allowed-request-write-all-allowed-read-all.yml": PERMISSIONS,
-  "errors-reusable-workflow-permissions-not-allowed-workflow-level-from-caller-default.yml": PERMISSIONS,
-  "errors-reusable-workflow-permissions-not-allowed-workflow-level-from-caller-job-level.yml": PERMISSIONS,
-  "errors-reusable-workflow-permissions-not-allowed-workflow-level-from-caller-workflow-level.yml": PERMISSIONS,
-  "is-partial-rerun.yml": CALLED_PLACES,
-  "job-permissions.yml": RESOLVED,
-  "mvp.yml": "wants no line end after a script that ends the file without one; the yaml package adds it",
-  "permissions.yml": RESOLVED,
-  "preserves-source-info-basic.yml": "wants the places of a strategy's keys, which our model does not keep",
-  "preserves-source-info-reusable-workflow.yml": CALLED_PLACES,
-  "reusable-workflow-job-nested-permissions.yml": RESOLVED,
-  "reusable-workflow-job-permissions-default-limited-read-allows-contents-packages.yml": RESOLVED,
-  "reusable-workflow-job-permissions-embedded-permissions-after-jobs.yml": RESOLVED,
-  "reusable-workflow-job-permissions-embedded-permissions.yml": RESOLVED,
-  "reusable-workflow-job-permissions-overrides-default-limited-read.yml": RESOLVED,
-  "reusable-workflow-job-permissions-overrides-default-limited-write.yml": RESOLVED,
-  "reusable-workflow-job-permissions-overrides-default-write.yml": RESOLVED,
-  "reusable-workflow-job-permissions-overrides-workflow-level.yml": RESOLVED,
-  "skip-reusable-workflows.yml": CALLED_PLACES,
-  "yaml-schema-sequence.yml": "is not YAML: a comment right behind a bracket",
-  "yaml-schema-str-flow-styles.yml": "is not YAML: an escaped quote in a plain text",
+  "yaml-schema-str-flow-styles.yml": "is not YAML: a text in quotes over lines that are not indented",
 };
+
+/** What a case says about how it is read. */
+interface Options {
+  readonly "include-source"?: boolean;
+  readonly "max-depth"?: number;
+  readonly "max-file-size"?: number;
+  readonly "max-job-limit"?: number;
+  readonly "max-nested-reusable-workflows-depth"?: number;
+  readonly "max-result-size"?: number;
+  readonly "permissions-policy"?: "LimitedRead" | "Write";
+  readonly "skip-reusable-workflows"?: boolean;
+  readonly skip?: readonly string[];
+}
 
 interface Golden {
   readonly "input-types"?: unknown;
@@ -107,14 +67,12 @@ describe.skipIf(files.length === 0)(`GitHub's workflow reader cases${suffix}`, (
 
 function compare(name: string): { readonly actual: unknown; readonly expected: unknown } {
   const [header = "", workflow = "", ...rest] = readFileSync(new URL(name, folder), "utf8").split(/^---\r?\n/m);
-  const options: { readonly "include-source"?: boolean; readonly skip?: readonly string[] } | null = parse(header);
+  const options: Options = parse(header) ?? {};
   const golden: Golden = JSON.parse(rest.at(-1) ?? "");
   const path = `.github/workflows/${name}`;
-  const result = readWorkflow(path, workflow.trimEnd()); // as GitHub's own test does
-  const calls = new Map<string, string>();
-  for (let i = 0; i + 1 < rest.length - 1; i += 2) calls.set((rest[i] ?? "").trim(), rest[i + 1] ?? "");
-  const printer = new Printer(options?.["include-source"] === true, calls);
-  const diagnostics = [...diagnosticsOf(result, golden, options?.skip ?? []), ...callFaults(path, result, calls)];
+  const loader = new Loader(options, rest.slice(0, -1));
+  const result = readWorkflow(path, workflow.trimEnd(), loader.limits); // as GitHub's own test does
+  const diagnostics = [...diagnosticsOf(result, golden, options.skip ?? []), ...loader.load(result)];
   if (golden.errors !== undefined) {
     const messages = golden.errors.map((error) => error.Message);
     return { actual: diagnostics.map((it) => printMessage(it, messages)), expected: messages };
@@ -122,8 +80,80 @@ function compare(name: string): { readonly actual: unknown; readonly expected: u
   if (result.kind === "refused") return { actual: diagnostics, expected: golden };
   const template = { ...golden, "file-table": undefined, events: undefined };
   // Two kinds of cases, each with its own form of what stands after `on:`.
-  const printed = { ...printer.workflow(result.workflow), "input-types": golden["input-types"] && inputTypes(result) };
-  return { actual: plain(printed), expected: plain(sorted(template)) };
+  const printed = {
+    ...new Printer(options["include-source"] === true, loader).workflow(result.workflow),
+    "input-types": golden["input-types"] && inputTypes(result),
+  };
+  return { actual: plain({ printed, diagnostics }), expected: plain({ printed: sorted(template), diagnostics: [] }) };
+}
+
+/** Reads what a case calls, call by call, and stops at the first fault, as GitHub does. */
+class Loader {
+  readonly limits: ReadLimits;
+  readonly #calls: CallLimits;
+  readonly #byDefault: DefaultPermissions;
+  readonly #skip: boolean;
+  readonly #texts = new Map<string, string>();
+  readonly #files = new Map<string, Workflow>();
+
+  /** `parts` are names and texts of the files called, in turns. */
+  constructor(options: Options, parts: readonly string[]) {
+    const sizeBytes = options["max-result-size"] ?? READ_LIMITS.sizeBytes;
+    this.limits = {
+      characters: options["max-file-size"] ?? READ_LIMITS.characters,
+      depth: options["max-depth"] ?? READ_LIMITS.depth,
+      sizeBytes,
+    };
+    this.#calls = {
+      ...CALL_LIMITS,
+      nestedCalls: options["max-nested-reusable-workflows-depth"] ?? CALL_LIMITS.nestedCalls,
+      jobs: options["max-job-limit"] ?? CALL_LIMITS.jobs,
+      sizeBytes,
+    };
+    this.#byDefault = options["permissions-policy"] === "Write" ? "permissive" : "restricted";
+    this.#skip = options["skip-reusable-workflows"] === true;
+    for (let i = 0; i + 1 < parts.length; i += 2) this.#texts.set((parts[i] ?? "").trim(), parts[i + 1] ?? "");
+  }
+
+  load(result: ReadResult): readonly Diagnostic[] {
+    if (result.kind === "refused" || this.#skip) return [];
+    return this.#loadCalls(result.workflow, [], new CallTree(result.workflow, this.#calls));
+  }
+
+  /** Undefined for a file that was not read. */
+  find(uses: string): Workflow | undefined {
+    return this.#files.get(uses);
+  }
+
+  /** GitHub numbers files as it meets them; the first is the one that calls. */
+  fileNumber(workflow: Workflow): number {
+    return 2 + [...this.#files.values()].indexOf(workflow);
+  }
+
+  #loadCalls(workflow: Workflow, chain: readonly PermissionsLink[], tree: CallTree): readonly Diagnostic[] {
+    for (const job of workflow.jobs) {
+      if (job.kind !== "call") continue;
+      const faults = this.#loadCall(workflow, job, [...chain, { workflow, job }], tree);
+      if (faults.length > 0) return faults;
+    }
+    return [];
+  }
+
+  #loadCall(caller: Workflow, job: CallJob, chain: readonly PermissionsLink[], tree: CallTree): readonly Diagnostic[] {
+    const called = readWorkflow(job.uses, this.#texts.get(job.uses) ?? "");
+    if (called.kind === "refused") return called.diagnostics;
+    const { workflow } = called;
+    const tooMuch = tree.add(workflow, chain.length);
+    if (tooMuch !== undefined) {
+      return [{ kind: "error", file: caller.path, at: job.usesAt, key: `jobs.${job.id}.uses`, message: tooMuch }];
+    }
+    if (!this.#files.has(job.uses)) this.#files.set(job.uses, workflow);
+    const faults = [
+      ...checkCall(caller.path, job, workflow),
+      ...checkCallPermissions({ file: caller.path, job, called: workflow }, chain, this.#byDefault),
+    ];
+    return faults.length > 0 ? faults : this.#loadCalls(workflow, chain, tree);
+  }
 }
 
 function inputTypes({ workflow }: Extract<ReadResult, { readonly kind: "read" }>): unknown {
@@ -137,66 +167,73 @@ function diagnosticsOf(result: ReadResult, golden: Golden, skip: readonly string
   return golden.errors !== undefined && skip.includes("C#") ? result.warnings : [];
 }
 
-function callFaults(path: string, result: ReadResult, calls: ReadonlyMap<string, string>): readonly Diagnostic[] {
-  if (result.kind === "refused") return [];
-  return result.workflow.jobs.flatMap((job) => {
-    const text = job.kind === "call" ? calls.get(job.uses) : undefined;
-    if (job.kind !== "call" || text === undefined) return [];
-    const called = readWorkflow(job.uses, text);
-    return called.kind === "read" ? checkCall(path, job, called.workflow) : called.diagnostics;
-  });
+/**
+ * GitHub gives no place for faults of YAML itself and of the tree of calls; we do. Permissions that are newer than the
+ * cases are left out, as are steps that are behind a switch there. Long messages it cuts.
+ */
+function printMessage({ file, at, message }: Diagnostic, expected: readonly string[]): string {
+  const text = message.replace(/(?<=: |, )(?:cancel|wait|wait-all), /g, "").replace(NEWER_SCOPES, "");
+  const place = `(Line: ${at?.line}, Col: ${at?.column})`;
+  const forms = [text, `${file}: ${text}`, `In ${file} ${place}: ${text}`];
+  const full = at === undefined ? `${file}: ${text}` : `${file} ${place}: ${text}`;
+  return forms.find((form) => expected.includes(form)) ?? cut(full);
 }
 
-/** GitHub gives no place for faults of YAML itself; we do. */
-function printMessage({ file, at, message }: Diagnostic, expected: readonly string[]): string {
-  const text = message.replace(/(?<=: |, )(?:cancel|wait|wait-all), /g, ""); // background steps are always known here
-  const withoutPlace = `${file}: ${text}`;
-  return at === undefined || expected.includes(withoutPlace)
-    ? withoutPlace
-    : `${file} (Line: ${at.line}, Col: ${at.column}): ${text}`;
+const NEWER_SCOPES =
+  /(?:artifact-metadata|attestations|code-quality|copilot-requests|drives): \w+, |, (?:models|vulnerability-alerts): \w+/g;
+
+function cut(message: string): string {
+  return message.length > 500 ? `${message.slice(0, 500)}[...]` : message;
 }
 
 class Printer {
   readonly #withPlaces: boolean;
-  readonly #calls: ReadonlyMap<string, string>;
+  readonly #loader: Loader;
+  readonly #file: number;
+  /** Of the workflow that calls the printed one. */
+  readonly #inherited: Permissions | undefined;
 
-  constructor(withPlaces: boolean, calls: ReadonlyMap<string, string>) {
+  constructor(withPlaces: boolean, loader: Loader, file = 1, inherited?: Permissions) {
     this.#withPlaces = withPlaces;
-    this.#calls = calls;
+    this.#loader = loader;
+    this.#file = file;
+    this.#inherited = inherited;
   }
 
   workflow(workflow: Workflow): object {
     return {
-      permissions: this.template(workflow.permissions),
+      permissions: printPermissions(workflow.permissions),
       env: this.template(workflow.env),
       defaults: this.#defaults(workflow.defaults),
       concurrency: this.template(workflow.concurrency),
-      jobs: workflow.jobs.map((job) => this.#job(job)),
+      jobs: this.#jobs(workflow),
     };
   }
 
-  #job(job: Job): unknown {
+  #jobs(workflow: Workflow): readonly unknown[] {
+    return workflow.jobs.map((job) => this.#job(job, job.permissions ?? workflow.permissions ?? this.#inherited));
+  }
+
+  #job(job: Job, permissions: Permissions | undefined): unknown {
     const id = this.#literal(job.id, job.at);
     const base = {
       type: job.kind === "steps" ? "job" : "reusableWorkflowJob",
       id,
       name: this.template(job.name) ?? id,
-      needs: job.needs.length > 0 || job.kind === "call" ? job.needs : undefined,
+      needs: job.needs.length > 0 || job.kind === "call" ? this.#needs(job) : undefined,
       if: this.#condition(job.condition),
-      strategy: this.#strategy(job.strategy),
-      permissions: this.template(job.permissions),
+      strategy: this.template(job.strategy?.template),
+      permissions: printPermissions(permissions),
       concurrency: this.template(job.concurrency),
     };
     if (job.kind === "call") {
-      const called = this.#calls.get(job.uses);
-      const inner = called === undefined ? undefined : readWorkflow(job.uses, called);
       return {
         ...base,
         ref: this.#literal(job.uses, job.usesAt),
         "input-values": this.template(job.with),
         "secret-values": job.secrets === "inherit" ? undefined : this.template(job.secrets),
         "inherit-secrets": job.secrets === "inherit" ? true : undefined,
-        ...(inner?.kind === "read" ? this.#called(inner.workflow) : {}),
+        ...this.#called(this.#loader.find(job.uses), permissions),
       };
     }
     return {
@@ -216,7 +253,13 @@ class Printer {
     };
   }
 
-  #called({ jobs, triggers }: Workflow): object {
+  #needs({ needs, needsAt }: Job): readonly unknown[] {
+    return needs.map((need, index) => this.#literal(need, needsAt[index] ?? { line: 0, column: 0 }));
+  }
+
+  #called(workflow: Workflow | undefined, permissions: Permissions | undefined): object {
+    if (workflow === undefined) return { jobs: [] };
+    const { triggers } = workflow;
     const trigger = triggers.find(({ event }) => event === "workflow_call");
     const inputs = trigger?.inputs?.map(({ name, type, required, default: byDefault }) => {
       return { name, type, required, default: this.template(byDefault) };
@@ -225,7 +268,14 @@ class Printer {
       "input-definitions": nonEmpty(inputs),
       "secret-definitions": nonEmpty(trigger?.secrets),
       outputs: nonEmpty(trigger?.outputs?.map(({ name, value }) => ({ name, value: this.template(value) }))),
-      jobs: jobs.map((job) => this.#job(job)),
+      // What its root asks for is, on GitHub, the permission of the call itself.
+      ...(workflow.permissions === undefined ? {} : { permissions: printPermissions(workflow.permissions) }),
+      jobs: new Printer(
+        this.#withPlaces,
+        this.#loader,
+        this.#loader.fileNumber(workflow),
+        workflow.permissions ?? permissions,
+      ).#jobs(workflow),
     };
   }
 
@@ -274,11 +324,6 @@ class Printer {
     return { type: 2, map: [{ Key: "run", Value: run }] };
   }
 
-  #strategy(strategy: Strategy | undefined): unknown {
-    if (strategy === undefined) return undefined;
-    return this.#map({ "fail-fast": strategy.failFast, matrix: strategy.matrix, "max-parallel": strategy.maxParallel });
-  }
-
   #map(entries: { readonly [key: string]: Template | undefined }): unknown {
     const given = Object.entries(entries).filter(([, value]) => value !== undefined);
     return { type: 2, map: given.map(([key, value]) => ({ Key: key, Value: this.template(value) })) };
@@ -316,8 +361,24 @@ class Printer {
   }
 
   #place(at: Position): object {
-    return this.#withPlaces ? { file: 1, line: at.line, col: at.column } : {};
+    return this.#withPlaces ? { file: this.#file, line: at.line, col: at.column } : {};
   }
+}
+
+/** Without what is not given, and what GitHub did not know when it wrote the cases. */
+function printPermissions(permissions: Permissions | undefined): unknown {
+  if (permissions === undefined) return undefined;
+  const newer = [
+    "artifact-metadata",
+    "attestations",
+    "code-quality",
+    "copilot-requests",
+    "drives",
+    "models",
+    "vulnerability-alerts",
+  ];
+  const given = Object.entries(permissions).filter(([scope, level]) => level !== "none" && !newer.includes(scope));
+  return Object.fromEntries(given);
 }
 
 /** Without what is undefined. */
@@ -325,7 +386,7 @@ function plain(value: unknown): unknown {
   return JSON.parse(JSON.stringify(value));
 }
 
-/** Our model keeps the parts of a strategy and of defaults, not their order; of a called workflow, what it means. */
+/** Our model keeps the parts of defaults, not their order; of a called workflow, what it means. */
 function sorted(value: unknown): unknown {
   return JSON.parse(JSON.stringify(value), function (this: unknown, key, it: unknown) {
     const isCall = typeof this === "object" && this !== null && "ref" in this;
@@ -343,7 +404,7 @@ function sorted(value: unknown): unknown {
     if (key === "outputs" && isCall) {
       return entriesIn(it).map(([name, config]) => ({ name, value: Object.fromEntries(entriesIn(config))["value"] }));
     }
-    return key === "strategy" || key === "defaults" ? sortMaps(it) : it;
+    return key === "defaults" ? sortMaps(it) : it;
   });
 }
 
