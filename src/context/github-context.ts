@@ -7,6 +7,7 @@
 import type { ObjectValue } from "../expression/ordered-object.ts";
 import type { Value } from "../expression/template.ts";
 import { mappingOf, member } from "./mapping.ts";
+import { stableId } from "./stable-id.ts";
 
 export interface GithubContextInput {
   readonly event: {
@@ -109,25 +110,11 @@ export const GITHUB_MEMBERS_OF_A_RUN: readonly string[] = ["run_id", "run_number
 
 function actorIdOf(event: GithubContextInput["event"]): string {
   const sender = event.payload["sender"];
-  return member(sender, "login") === event.actor ? idOf(sender, event.actor) : stableId(event.actor);
+  return member(sender, "login") === event.actor ? idOf(sender, event.actor) : String(stableId(event.actor));
 }
 
 /** The id that the payload gives, else one made from the name. */
 function idOf(payloadObject: Value | undefined, name: string): string {
   const id = member(payloadObject, "id");
-  return typeof id === "number" && Number.isSafeInteger(id) ? String(id) : stableId(name);
-}
-
-/** The same name always has the same id: caches and artifacts are kept by it. Two FNV-1a hashes make 52 bits. */
-function stableId(name: string): string {
-  const text = name.toLowerCase();
-  return String((fnv1a(text, 0x811c9dc5) % 0x100000) * 0x100000000 + fnv1a(text, 0x01000193));
-}
-
-function fnv1a(text: string, seed: number): number {
-  let hash = seed;
-  for (let index = 0; index < text.length; index += 1) {
-    hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193) >>> 0;
-  }
-  return hash;
+  return typeof id === "number" && Number.isSafeInteger(id) ? String(id) : String(stableId(name));
 }

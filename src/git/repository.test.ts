@@ -5,7 +5,8 @@ import { EngineError } from "../lib/engine-error.ts";
 import { commit, createRepository, createTestDirectory, fingerprint, git, writeFiles } from "./repository.fixture.ts";
 import type { TestDirectory } from "./repository.fixture.ts";
 import { uncommittedFiles } from "./uncommitted-files.ts";
-import { changedFiles, describeRepository } from "./repository.ts";
+import { changedFiles, readHistory } from "./history.ts";
+import { describeRepository } from "./repository.ts";
 
 let directory: TestDirectory;
 let root: string;
@@ -69,7 +70,7 @@ describe("describeRepository", () => {
       defaultBranch: "trunk",
     });
     expect(repository.headCommitMessage).toBe("");
-    expect(await changedFiles(repository)).toEqual(["a.txt"]);
+    expect(await readHistory(repository, "push", [])).toBeUndefined();
   });
 
   it("gives a detached HEAD the first tag that points to it, else the default branch", async () => {
@@ -140,49 +141,10 @@ describe("describeRepository", () => {
     plantPrograms(root, canary);
     const before = fingerprint(root);
     const repository = await describeRepository(root);
-    await changedFiles(repository);
+    const { base } = (await readHistory(repository, "pull_request", ["refs/heads/main"])) ?? {};
+    await changedFiles(repository, { from: base, to: undefined, sinceMergeBase: true });
     expect(existsSync(canary)).toBe(false);
     expect(fingerprint(root)).toBe(before);
-  });
-});
-
-describe("changedFiles", () => {
-  it("gives what HEAD changed against its first parent and what is not committed, once each", async () => {
-    createRepository(root, { a: "1", b: "1", c: "1" });
-    commit(root, { a: "2", "dir/näme": "1" });
-    git(root, "rm", "-q", "b");
-    writeFiles(root, { a: "3", new: "" });
-    expect([...((await changedFiles(await describeRepository(root))) ?? [])].toSorted()).toEqual([
-      "a",
-      "b",
-      "dir/näme",
-      "new",
-    ]);
-  });
-
-  it("counts everything as changed by a first commit", async () => {
-    createRepository(root, { a: "1", "d/b": "1" });
-    expect(await changedFiles(await describeRepository(root))).toEqual(["a", "d/b"]);
-  });
-
-  it("compares a merge with its first parent", async () => {
-    createRepository(root, { a: "1" });
-    git(root, "checkout", "-q", "-b", "side");
-    commit(root, { side: "1" });
-    git(root, "checkout", "-q", "main");
-    commit(root, { main: "1" });
-    git(root, "merge", "-q", "--no-edit", "side");
-    expect(await changedFiles(await describeRepository(root))).toEqual(["side"]);
-  });
-
-  it("does not know what changed in a shallow clone that ends at HEAD, nor without git", async () => {
-    createRepository(root, { a: "1" });
-    commit(root, { a: "2" });
-    git(directory.path, "clone", "-q", "--depth=1", `file://${root}`, "shallow");
-    expect(await changedFiles(await describeRepository(join(directory.path, "shallow")))).toBeUndefined();
-    const plain = join(directory.path, "plain");
-    writeFiles(plain, { a: "1" });
-    expect(await changedFiles(await describeRepository(plain))).toBeUndefined();
   });
 });
 

@@ -8,7 +8,6 @@ import { realpath } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { EngineError } from "../lib/engine-error.ts";
 import { git, splitNul } from "./git.ts";
-import { uncommittedFiles } from "./uncommitted-files.ts";
 import { localName, parseRemoteUrl } from "./remote-url.ts";
 
 export interface Repository {
@@ -68,26 +67,6 @@ export async function describeRepository(directory: string): Promise<Repository>
   };
 }
 
-/**
- * What a push of this working tree would change: HEAD against its first parent, two-dot as for GitHub's push event, and
- * what is not committed. Undefined when it cannot be known: no git, or a shallow clone that ends at HEAD.
- */
-export async function changedFiles(repository: Repository): Promise<readonly string[] | undefined> {
-  const { root, headSha } = repository;
-  if (!repository.isGit) return undefined;
-  const uncommitted = await uncommittedFiles(root);
-  if (headSha === undefined) return uncommitted;
-  const parent = /^parent (?<sha>\w+)$/m.exec((await git(["cat-file", "commit", headSha], { cwd: root })).toString())
-    ?.groups?.["sha"];
-  // In a shallow clone the parent has a name and no content.
-  if (parent !== undefined && !(await hasObject(root, parent))) return undefined;
-  const range = parent === undefined ? ["--root", headSha] : [parent, headSha];
-  const names = await git(["diff-tree", "-z", "-r", "--no-commit-id", "--no-renames", "--name-only", ...range], {
-    cwd: root,
-  });
-  return [...new Set([...splitNul(names), ...uncommitted])];
-}
-
 /** A directory taken by itself, whatever repository it may be in: as one that has no git. */
 export async function describeDirectory(directory: string): Promise<Repository> {
   return withoutGit(await realpath(directory));
@@ -133,9 +112,4 @@ async function refOfDetachedHead(root: string, defaultBranch: string): Promise<s
 function messageOf(batch: string): string {
   const start = batch.indexOf("\n\n");
   return start === -1 ? "" : batch.slice(start + 2).trimEnd();
-}
-
-async function hasObject(root: string, sha: string): Promise<boolean> {
-  const answer = await git(["cat-file", "--batch-check"], { cwd: root, input: `${sha}\n` });
-  return !answer.toString().trimEnd().endsWith(" missing");
 }

@@ -24,11 +24,19 @@ export interface Snapshot {
   readonly gitDir: string;
   /** HEAD's own when the working tree is clean. */
   readonly sha: string;
+  readonly tree: string;
   readonly clean: boolean;
 }
 
-/** `scratchDir` is made when missing; what is in `scratchDir/snapshot.git` must not exist yet. Throws `EngineError` GIT_FAILED. */
-export async function snapshotWorkingTree(repository: Repository, scratchDir: string): Promise<Snapshot> {
+/**
+ * `scratchDir` is made when missing; what is in `scratchDir/snapshot.git` must not exist yet. `madeUp` are refs that an event
+ * speaks of (`refs/pull/1/merge`): they are at `sha` too, unless the user has them. Throws `EngineError` GIT_FAILED.
+ */
+export async function snapshotWorkingTree(
+  repository: Repository,
+  scratchDir: string,
+  madeUp: readonly string[] = [],
+): Promise<Snapshot> {
   const gitDir = join(scratchDir, "snapshot.git");
   const original = repository.isGit ? await readOriginal(repository.root) : NO_ORIGINAL;
   await createScratch(gitDir, original);
@@ -39,8 +47,9 @@ export async function snapshotWorkingTree(repository: Repository, scratchDir: st
   const { head } = original;
   const clean = head !== undefined && head.tree === tree;
   const sha = clean ? head.sha : await commitTree(scratch, tree, head);
-  await writeRefs(gitDir, original.refs, repository.ref, sha);
-  return { gitDir, sha, clean };
+  const refs = new Map([...madeUp.map((ref) => [ref, sha] as const), ...original.refs]);
+  await writeRefs(gitDir, refs, repository.ref, sha);
+  return { gitDir, sha, tree, clean };
 }
 
 /** What is read from the user's repository; every path is absolute. */

@@ -15,6 +15,11 @@ function dispatch(definitions: readonly InputDefinition[], given: { readonly [na
 
 const level = anInput("level", { type: "choice", options: ["info", "warning"], default: template("warning") });
 
+function faultOf(definition: InputDefinition, given: { readonly [name: string]: string }): unknown {
+  const trigger = aTrigger({ event: "workflow_dispatch", inputs: [definition] });
+  return dispatchInputs(aWorkflow(), trigger, given, {});
+}
+
 describe("dispatchInputs", () => {
   it.each([
     ["a string", [anInput("name")], { name: "true" }, { name: "true" }],
@@ -92,8 +97,13 @@ describe("dispatchInputs", () => {
     expect(dispatch([anInput("constructor"), anInput("__proto__")])).toEqual({ constructor: "", ["__proto__"]: "" });
   });
 
-  it("refuses more text than GitHub takes", () => {
-    expect(dispatch([anInput("s")], { s: "x".repeat(65_535) })).toEqual([
+  it("takes as much text as GitHub does, counted in characters of JSON, and no more", () => {
+    expect(dispatch([anInput("in1")], { in1: "é".repeat(65_525) })).toEqual({ in1: "é".repeat(65_525) });
+    expect(dispatch([anInput("in1")], { in1: "é".repeat(65_526) })).toEqual([
+      expect.stringContaining("Inputs are 65536 characters long; the limit is 65535"),
+    ]);
+    const two = [anInput("a"), anInput("b")];
+    expect(dispatch(two, { a: "x".repeat(40_000), b: "x".repeat(40_000) })).toEqual([
       expect.stringContaining("the limit is 65535"),
     ]);
   });
@@ -104,5 +114,13 @@ describe("dispatchInputs", () => {
     expect(dispatchInputs(aWorkflow(), trigger, { b: "true" }, {})).toMatchObject({
       eventInputs: { b: "true", n: "3", level: "warning" },
     });
+  });
+
+  it("blames the person for what was given, and the file for its defaults", () => {
+    const number = anInput("n", { type: "number", default: template("x") });
+    expect(faultOf(number, { n: "y" })).toMatchObject({ kind: "refused", fault: "inputs" });
+    expect(faultOf(anInput("s", { required: true }), {})).toMatchObject({ kind: "refused", fault: "inputs" });
+    expect(faultOf(number, { other: "1" })).toMatchObject({ kind: "refused", fault: "inputs" });
+    expect(faultOf(number, {})).not.toHaveProperty("fault");
   });
 });

@@ -1,7 +1,8 @@
 /**
  * Inputs of `workflow_dispatch`: text from the command line or the API to typed values, with choices checked, required ones
  * asked for and defaults filled in. `inputs` shows the values with their types, `github.event.inputs` all of them as strings.
- * Source: ACTIONS-CONTRACT §1.4 and §7.2, GitHub "Workflow syntax", on.workflow_dispatch.inputs.
+ * The limit of 25 inputs is the reader's. Source: ACTIONS-CONTRACT §1.4 and §7.2, GitHub "Workflow syntax",
+ * on.workflow_dispatch.inputs.
  */
 import { member } from "../context/mapping.ts";
 import { toText } from "../expression/coerce.ts";
@@ -17,9 +18,10 @@ import type { InputValue } from "./input-values.ts";
 
 export type DispatchInputs =
   | { readonly kind: "inputs"; readonly inputs: ObjectValue; readonly eventInputs: ObjectValue }
-  | { readonly kind: "refused"; readonly diagnostics: readonly Diagnostic[] };
+  /** `fault`: what was given is wrong; else a default in the file is. */
+  | { readonly kind: "refused"; readonly fault?: "inputs"; readonly diagnostics: readonly Diagnostic[] };
 
-/** GitHub's figure for all inputs of one dispatch together. */
+/** GitHub's figure for the inputs of one dispatch: characters, not bytes, of the object that they are in, as compact JSON. */
 const MAX_CHARACTERS = 65_535;
 
 /** `given` is what a person wrote; names are case-insensitive. Defaults may read `github` and `vars`, and inputs before them. */
@@ -31,17 +33,19 @@ export function dispatchInputs(
 ): DispatchInputs {
   const definitions = trigger.inputs ?? [];
   const diagnostics = faultsOfNames(workflow, trigger, definitions, given);
+  let isGiven = diagnostics.length > 0;
   const inputs: [string, Value][] = [];
   for (const definition of definitions) {
     const value = valueOf(definition, given, withInputs(contexts, inputs));
     if (value instanceof InputFault) {
+      if (!value.ofDefault) isGiven = true;
       const key = `on.workflow_dispatch.inputs.${definition.name}`;
       diagnostics.push({ kind: "error", file: workflow.path, at: definition.at, key, message: value.message });
     } else {
       inputs.push([definition.name, value]);
     }
   }
-  if (diagnostics.length > 0) return { kind: "refused", diagnostics };
+  if (diagnostics.length > 0) return { kind: "refused", ...(isGiven && { fault: "inputs" }), diagnostics };
   const texts = inputs.map(([name, value]) => [name, toText(value)] as const);
   return { kind: "inputs", inputs: objectFromEntries(inputs), eventInputs: objectFromEntries(texts) };
 }
@@ -60,7 +64,7 @@ function faultsOfNames(
   const faults = Object.keys(given)
     .filter((name) => !known.has(name.toLowerCase()))
     .map((name) => fault(`Unexpected input '${name}'; the workflow has: ${names}`));
-  const length = Object.entries(given).reduce((sum, [name, text]) => sum + name.length + text.length, 0);
+  const length = Array.from(JSON.stringify(given)).length;
   if (length > MAX_CHARACTERS)
     faults.push(fault(`Inputs are ${length} characters long; the limit is ${MAX_CHARACTERS}`));
   return faults;
@@ -89,7 +93,10 @@ function valueOf(
 function typed(definition: InputDefinition, text: string, what: "value" | "default"): InputValue | InputFault {
   const { name, type, options } = definition;
   const wrong = (wanted: string): InputFault =>
-    new InputFault(`The ${what} '${text.slice(0, MAX_QUOTED)}' of input '${name}' is not ${wanted}`);
+    new InputFault(
+      `The ${what} '${text.slice(0, MAX_QUOTED)}' of input '${name}' is not ${wanted}`,
+      what === "default",
+    );
   switch (type) {
     case "boolean":
       return /^(?:true|false)$/iu.test(text) ? text.toLowerCase() === "true" : wrong("true or false");

@@ -8,7 +8,7 @@ import type { Value } from "../expression/template.ts";
 import { unreachable } from "../lib/unreachable.ts";
 import { eventRule } from "./event-rules.ts";
 import { textAt } from "./payload-text.ts";
-import type { RepositoryFacts } from "./repository-facts.ts";
+import type { CommitRange, RepositoryFacts } from "./repository-facts.ts";
 
 export interface EventRevision {
   readonly sha: string;
@@ -61,6 +61,23 @@ export function refsOf(payload: Payload): readonly string[] {
     textAt(payload, "registry_package", "package_version", "target_commitish"),
   ].filter((name) => name !== undefined && REF_NAME.test(name) && !name.includes(".."));
   return names.flatMap((name) => candidates(name ?? "", undefined));
+}
+
+/**
+ * Which commits a payload is about: of a push two-dot from `before`, of a pull request three-dot from its base. A branch that
+ * is new has no `before`; GitHub then compares with what the oldest pushed commit follows. Undefined: the payload does not say.
+ */
+export function rangeOf(payload: Payload, headSha: string | undefined): CommitRange | undefined {
+  const head = textAt(payload, "pull_request", "head", "sha");
+  const base = textAt(payload, "pull_request", "base", "sha");
+  const here = (sha: string): string | undefined => (sha === headSha ? undefined : sha);
+  if (isCommit(head) && isCommit(base)) return { from: base, to: here(head), sinceMergeBase: true };
+  const [after, before] = [textAt(payload, "after"), textAt(payload, "before")];
+  if (!isCommit(after)) return undefined;
+  if (isCommit(before)) return { from: before, to: here(after), sinceMergeBase: false };
+  const { commits } = payload;
+  const oldest = Array.isArray(commits) ? textAt(commits[0], "id") : undefined;
+  return { from: isCommit(oldest) ? `${oldest}^` : undefined, to: here(after), sinceMergeBase: false };
 }
 
 /** What git takes as a name, far from all of it: these go to git as patterns. */

@@ -10,9 +10,12 @@ export type InputValue = string | number | boolean;
 /** The input has no value that could stand for it; `message` is a sentence without its full stop. */
 export class InputFault {
   readonly message: string;
+  /** What the file has as its default is wrong, not what somebody gave. */
+  readonly ofDefault: boolean;
 
-  constructor(message: string) {
+  constructor(message: string, ofDefault = false) {
     this.message = message;
+    this.ofDefault = ofDefault;
   }
 }
 
@@ -28,7 +31,7 @@ export function defaultOf(definition: InputDefinition, contexts: Scope["contexts
     return evaluate(definition.default, { contexts, functions: {} });
   } catch (error) {
     if (!(error instanceof ExpressionError)) throw error;
-    return new InputFault(`Default of input '${definition.name}': ${error.message}`);
+    return new InputFault(`Default of input '${definition.name}': ${error.message}`, true);
   }
 }
 

@@ -1,3 +1,4 @@
+import { array, assert, constantFrom, oneof, option, property, record, tuple } from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Trigger } from "../workflow/workflow.ts";
 import type { Event } from "./event.ts";
@@ -59,6 +60,18 @@ const CASES: Record<string, readonly Case[]> = {
       rule: "issues start on every type",
       trigger: { event: "issues" },
       event: { name: "issues", payload: { action: "pinned" } },
+    },
+    {
+      rule: "an activity that GitHub has, and that starts no workflow",
+      trigger: { event: "discussion" },
+      event: { name: "discussion", payload: { action: "closed" } },
+      reason: "type is closed",
+    },
+    {
+      rule: "a merge group that was destroyed",
+      trigger: { event: "merge_group" },
+      event: { name: "merge_group", payload: { action: "destroyed" } },
+      reason: "takes checks_requested",
     },
     {
       rule: "watch starts on started only",
@@ -131,6 +144,26 @@ const CASES: Record<string, readonly Case[]> = {
       reason: "follows Build",
     },
     {
+      rule: "the base of a pull request for pull_request_target",
+      trigger: { event: "pull_request_target", branches: ["topic"] },
+      event: pull("opened", { name: "pull_request_target", ref: "refs/heads/main" }),
+      reason: "does not have the branch 'main'",
+    },
+    {
+      rule: "a merge group's base",
+      trigger: { event: "merge_group", branches: ["main"] },
+      event: {
+        name: "merge_group",
+        payload: { action: "checks_requested", merge_group: { base_ref: "refs/heads/main" } },
+      },
+    },
+    {
+      rule: "a branch with a line end is another branch",
+      trigger: { branches: ["main"] },
+      event: { ref: "refs/heads/main\n" },
+      reason: "does not have",
+    },
+    {
       rule: "a pattern that cannot be read starts nothing",
       trigger: { branches: ["main", "v[1-"] },
       reason: "'v[1-', which cannot be read",
@@ -163,6 +196,23 @@ const CASES: Record<string, readonly Case[]> = {
       rule: "branches and paths must both pass",
       trigger: { branches: ["main"], paths: ["src/**"] },
       event: { changedFiles: ["x"] },
+      reason: "no changed file",
+    },
+    {
+      rule: "the 300th file counts",
+      trigger: { paths: ["last"] },
+      event: { changedFiles: [...Array.from({ length: 299 }, (_, index) => `f${index}`), "last"] },
+    },
+    {
+      rule: "the 301st file does not",
+      trigger: { paths: ["last"] },
+      event: { changedFiles: [...Array.from({ length: 300 }, (_, index) => `f${index}`), "last"] },
+      reason: "no changed file",
+    },
+    {
+      rule: "pull requests have paths",
+      trigger: { ...pullRequest, paths: ["src/**"] },
+      event: pull("opened", { changedFiles: ["README.md"] }),
       reason: "no changed file",
     },
     {
@@ -205,6 +255,16 @@ const CASES: Record<string, readonly Case[]> = {
       event: { name: "schedule", payload: { schedule: "5 4 * * *" } },
     },
     {
+      rule: "the one that fired, spaced otherwise",
+      trigger: { event: "schedule", schedules: [{ cron: "5  4 * * *", timezone: undefined }] },
+      event: { name: "schedule", payload: { schedule: "5 4 * * *" } },
+    },
+    {
+      rule: "no one in particular: every one",
+      trigger: { event: "schedule", schedules: [{ cron: "5 4 * * *", timezone: undefined }] },
+      event: { name: "schedule", payload: {} },
+    },
+    {
       rule: "another one",
       trigger: { event: "schedule", schedules: [{ cron: "5 4 * * *", timezone: undefined }] },
       event: { name: "schedule", payload: { schedule: "0 0 * * *" } },
@@ -213,13 +273,134 @@ const CASES: Record<string, readonly Case[]> = {
   ],
 };
 
+function about(name: string, payload: Event["payload"], reason?: string): Pick<Case, "trigger" | "event" | "reason"> {
+  return { trigger: { event: name }, event: { name, payload }, ...(reason !== undefined && { reason }) };
+}
+
+function ran(workflows: readonly string[], name: string): Pick<Case, "trigger" | "event"> {
+  return {
+    trigger: { event: "workflow_run", workflows },
+    event: { name: "workflow_run", payload: { action: "completed", workflow_run: { name } } },
+  };
+}
+
+const ACTIONS_APP = { app: { slug: "github-actions" } };
+
+Object.assign(CASES, {
+  "what only some events have (§7.2)": [
+    ...["created", "edited", "deleted"].map((action) => ({
+      rule: `a draft release that was ${action}`,
+      ...about("release", { action, release: { draft: true } }, "is a draft"),
+    })),
+    { rule: "a draft that was published", ...about("release", { action: "published", release: { draft: true } }) },
+    { rule: "a release that is no draft", ...about("release", { action: "edited", release: { draft: false } }) },
+    { rule: "a deployment in use", ...about("deployment_status", { deployment_status: { state: "success" } }) },
+    {
+      rule: "a deployment no longer in use",
+      ...about("deployment_status", { deployment_status: { state: "inactive" } }, "is inactive"),
+    },
+    { rule: "a check of another app", ...about("check_run", { check_run: { app: { slug: "lint" } } }) },
+    { rule: "a check of Actions", ...about("check_run", { check_run: ACTIONS_APP }, "made by GitHub Actions") },
+    {
+      rule: "a check in a suite of Actions",
+      ...about("check_run", { check_run: { check_suite: ACTIONS_APP } }, "made by GitHub Actions"),
+    },
+    { rule: "a suite of Actions", ...about("check_suite", { check_suite: ACTIONS_APP }, "made by GitHub Actions") },
+    {
+      rule: "a pull request with a conflict",
+      trigger: pullRequest,
+      event: pull("opened", { payload: { action: "opened", pull_request: { mergeable: false } } }),
+      reason: "merge conflict",
+    },
+    {
+      rule: "the target of a pull request with a conflict",
+      trigger: { event: "pull_request_target" },
+      event: pull("opened", {
+        name: "pull_request_target",
+        payload: { action: "opened", pull_request: { mergeable: false } },
+      }),
+    },
+    { rule: "a workflow run whose name is a pattern's", ...ran(["CI / *"], "CI / unit") },
+    { rule: "one that another pattern takes away", ...ran(["**", "!Deploy"], "Deploy"), reason: "follows **, !Deploy" },
+    { rule: "a name with what would be a broken pattern", ...ran(["Build [x"], "Build [x") },
+    {
+      rule: "a name that only a broken pattern could have",
+      ...ran(["Build [x"], "Build x"),
+      reason: "follows Build [x",
+    },
+  ],
+});
+
 describe.each(Object.entries(CASES))("%s", (_, cases) => {
   it.each(cases)("$rule", ({ trigger, event, reason = "matched" }) => {
     expect(match(trigger, event)).toContain(reason);
   });
 });
 
+/** Characters that mean themselves, so that a pattern is a name, and the language itself is left to `filter-pattern.test.ts`. */
+const aName = constantFrom("a", "b", "a/b", "b/a");
+const someNames = array(aName, { maxLength: 4 });
+const somePatterns = array(
+  oneof(
+    aName,
+    aName.map((name) => `!${name}`),
+    constantFrom("**", "*"),
+  ),
+  { maxLength: 4 },
+);
+
+/** The last pattern that is about the name decides, one after another. */
+function naivelyIncluded(list: readonly string[], name: string): boolean {
+  let included = false;
+  for (const pattern of list) {
+    const plain = pattern.replace(/^!/u, "");
+    const matches = plain === "**" || (plain === "*" && !name.includes("/")) || plain === name;
+    if (matches) included = !pattern.startsWith("!");
+  }
+  return included;
+}
+
+/** The rules of §7.3 as sentences, one after another. */
+function naivelyStarts(trigger: Partial<Trigger>, event: Event): boolean {
+  const { branches, branchesIgnore, tags, tagsIgnore, paths, pathsIgnore } = trigger;
+  const isTag = event.ref.startsWith("refs/tags/");
+  const name = event.ref.split("/").slice(2).join("/");
+  const [own, ownIgnored] = isTag ? [tags, tagsIgnore] : [branches, branchesIgnore];
+  const [other, otherIgnored] = isTag ? [branches, branchesIgnore] : [tags, tagsIgnore];
+  if (own === undefined && ownIgnored === undefined && (other !== undefined || otherIgnored !== undefined))
+    return false;
+  if (own !== undefined && !naivelyIncluded(own, name)) return false;
+  if (ownIgnored !== undefined && naivelyIncluded(ownIgnored, name)) return false;
+  const files = event.changedFiles;
+  if (isTag || files === undefined || (paths === undefined && pathsIgnore === undefined)) return true;
+  if (paths !== undefined && !files.some((file) => naivelyIncluded(paths, file))) return false;
+  return files.some((file) => !naivelyIncluded(pathsIgnore ?? [], file));
+}
+
 describe("matchTrigger", () => {
+  it("starts on a push as the rules say it, for every mixture of filters", () => {
+    const filter = option(somePatterns, { nil: undefined });
+    const filters = record({
+      branches: filter,
+      branchesIgnore: filter,
+      tags: filter,
+      tagsIgnore: filter,
+      paths: filter,
+      pathsIgnore: filter,
+    });
+    const pushes = record({
+      ref: tuple(constantFrom("refs/heads/", "refs/tags/"), aName).map((parts) => parts.join("")),
+      changedFiles: option(someNames, { nil: undefined }),
+    });
+    assert(
+      property(filters, pushes, (trigger, push) => {
+        const event = anEvent(push);
+        expect(match(trigger, event) === "matched").toBe(naivelyStarts(trigger, event));
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
   it("returns the entry of on: that matched", () => {
     const triggers = [aTrigger({ event: "pull_request" }), aTrigger({ event: "push", branches: ["main"] })];
     expect(matchTrigger(aWorkflow({ triggers }), anEvent())).toEqual({ matched: true, trigger: triggers[1] });

@@ -4,9 +4,12 @@
  * Source: ACTIONS-CONTRACT §7.2 and §7.3.
  */
 import { member } from "../context/mapping.ts";
+import type { Value } from "../expression/template.ts";
 import type { Trigger, Workflow } from "../workflow/workflow.ts";
 import type { Event } from "./event.ts";
+import { eventRule } from "./event-rules.ts";
 import { lastMatchDecides, parseFilters } from "./filter-pattern.ts";
+import { isSameCron } from "./schedule.ts";
 
 export type TriggerMatch =
   | { readonly matched: true; readonly trigger: Trigger }
@@ -52,41 +55,71 @@ function hasSkipTrailer(message: string): boolean {
   return lastEmpty > 0 && lines[lastEmpty - 1] === "";
 }
 
-const PULL_REQUEST_TYPES = ["opened", "synchronize", "reopened"];
-
-/** Activity types an event has when the workflow names none; an event that is not here then starts on all of its types. */
-const DEFAULT_TYPES: ReadonlyMap<string, readonly string[]> = new Map([
-  ["pull_request", PULL_REQUEST_TYPES],
-  ["pull_request_target", PULL_REQUEST_TYPES],
-  ["check_suite", ["completed"]],
-  ["watch", ["started"]],
-  ["merge_group", ["checks_requested"]],
-]);
-
-/** A payload without an action (made up on a command line) passes: there is no type that could be the wrong one. */
+/** A payload without an action passes: there is no type that could be the wrong one. */
 function objectionOfType(trigger: Trigger, event: Event): string | undefined {
   const action = event.payload["action"];
-  const types = trigger.types ?? DEFAULT_TYPES.get(trigger.event);
+  const types = trigger.types ?? defaultTypesOf(trigger.event);
   if (types === undefined || typeof action !== "string" || types.includes(action)) return undefined;
   return `the activity type is ${action}, and on.${trigger.event} takes ${types.join(", ") || "none"}`;
 }
 
-/** What only some events have: the workflow that ended, the schedule that fired, the ref that was deleted. */
-function objectionOfSource(trigger: Trigger, event: Event): string | undefined {
-  if (event.name === "push" && event.payload["deleted"] === true) return "the push deleted its ref";
-  if (event.name === "workflow_run" && trigger.workflows !== undefined) {
-    const name = member(event.payload["workflow_run"], "name") ?? member(event.payload["workflow"], "name");
-    if (typeof name === "string" && !trigger.workflows.includes(name)) {
-      return `the workflow that ran is '${name}', and on.workflow_run follows ${trigger.workflows.join(", ")}`;
-    }
+/** Undefined: whatever the event's activity is. */
+function defaultTypesOf(event: string): readonly string[] | undefined {
+  const rule = eventRule(event);
+  if (rule === undefined || rule.types.length === 0) return undefined;
+  return rule.defaultTypes ?? rule.types;
+}
+
+/** What only some events have: the workflow that ended, the schedule that fired, the draft that nobody sees yet. */
+function objectionOfSource(trigger: Trigger, { name, payload }: Event): string | undefined {
+  switch (name) {
+    case "push":
+      return payload["deleted"] === true ? "the push deleted its ref" : undefined;
+    case "pull_request":
+      return member(payload["pull_request"], "mergeable") === false && payload["action"] !== "closed"
+        ? "the pull request has a merge conflict"
+        : undefined;
+    case "release":
+      return member(payload["release"], "draft") === true && DRAFT_TYPES.has(payload["action"] ?? null)
+        ? "the release is a draft"
+        : undefined;
+    case "deployment_status":
+      return member(payload["deployment_status"], "state") === "inactive"
+        ? "the deployment's status is inactive"
+        : undefined;
+    case "check_run":
+    case "check_suite":
+      return isOfActions(payload[name]) ? "the check was made by GitHub Actions" : undefined;
+    case "workflow_run":
+      return objectionOfWorkflow(trigger, payload);
+    case "schedule":
+      return objectionOfSchedule(trigger, payload["schedule"]);
+    default:
+      return undefined;
   }
-  if (event.name === "schedule" && trigger.schedules !== undefined) {
-    const cron = event.payload["schedule"];
-    if (typeof cron === "string" && !trigger.schedules.some((schedule) => schedule.cron === cron)) {
-      return `the schedule is '${cron}', which on.schedule does not have`;
-    }
-  }
-  return undefined;
+}
+
+const DRAFT_TYPES: ReadonlySet<Value> = new Set(["created", "edited", "deleted"]);
+
+/** Their checks would start workflows that make checks, without end. */
+function isOfActions(check: Value | undefined): boolean {
+  const apps = [member(check, "app"), member(member(check, "check_suite"), "app")];
+  return apps.some((app) => member(app, "slug") === "github-actions");
+}
+
+/** Names may be patterns, as those of branches; one that is spelled like the workflow is that workflow, whatever it has in it. */
+function objectionOfWorkflow({ workflows }: Trigger, payload: Event["payload"]): string | undefined {
+  const name = member(payload["workflow_run"], "name") ?? member(payload["workflow"], "name");
+  if (workflows === undefined || typeof name !== "string" || workflows.includes(name)) return undefined;
+  const filter = readFilter("on.workflow_run.workflows", workflows);
+  if (filter.kind === "readable" && filter.passes(name)) return undefined;
+  return `the workflow that ran is '${name}', and on.workflow_run follows ${workflows.join(", ")}`;
+}
+
+function objectionOfSchedule({ schedules }: Trigger, cron: Value | undefined): string | undefined {
+  if (schedules === undefined || typeof cron !== "string") return undefined;
+  if (schedules.some((schedule) => isSameCron(schedule.cron, cron))) return undefined;
+  return `the schedule is '${cron}', which on.schedule does not have`;
 }
 
 function objectionOfRef(trigger: Trigger, event: Event): string | undefined {
@@ -145,10 +178,10 @@ function objectionOfLists(
   return undefined;
 }
 
-/**
- * Tags have no paths. GitHub looks at the first 300 changed files only; here all are looked at, which can start a workflow that
- * GitHub would not, and never the other way round.
- */
+/** As many changed files as GitHub looks at; what comes after them does not start a workflow. */
+const MAX_CHANGED_FILES = 300;
+
+/** Tags have no paths. */
 function objectionOfPaths(trigger: Trigger, event: Event): string | undefined {
   if (trigger.paths === undefined && trigger.pathsIgnore === undefined) return undefined;
   if (event.name === "push" && event.ref.startsWith("refs/tags/")) return undefined;
@@ -157,7 +190,7 @@ function objectionOfPaths(trigger: Trigger, event: Event): string | undefined {
   if (only.kind === "unreadable") return only.reason;
   const ignored = readFilter(`${key}-ignore`, trigger.pathsIgnore ?? []);
   if (ignored.kind === "unreadable") return ignored.reason;
-  const files = event.changedFiles;
+  const files = event.changedFiles?.slice(0, MAX_CHANGED_FILES);
   if (files === undefined) return undefined;
   if (files.length === 0) return `${key} is given, and the event changed no files`;
   if (!files.some((file) => only.passes(file))) return `no changed file is in ${key}`;

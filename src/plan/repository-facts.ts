@@ -24,6 +24,16 @@ export interface History {
   readonly tag: string | undefined;
 }
 
+/** The commits an event is about, for the paths that they change. */
+export interface CommitRange {
+  /** Undefined: the first parent of `to`, else everything is new. */
+  readonly from: string | undefined;
+  /** Undefined: the working tree, with what is not committed. */
+  readonly to: string | undefined;
+  /** Of a pull request: since where the two parted. */
+  readonly sinceMergeBase: boolean;
+}
+
 export interface Commit {
   readonly sha: string;
   readonly tree: string;
