@@ -13,11 +13,14 @@ export interface GitCall {
   readonly input?: string | Buffer;
   /** Exit codes that are an answer rather than a failure; 0 always is. */
   readonly answers?: readonly number[];
+  /** `check-ignore` alone refuses `--literal-pathspecs`; its paths begin with `./`, which is never magic. */
+  readonly takesLiteralPathspecs?: false;
 }
 
 /** Resolves to what git printed. Throws `EngineError` GIT_FAILED with git's own words otherwise. */
 export async function git(args: readonly string[], call: GitCall): Promise<Buffer> {
-  const child = spawn("git", [...NEUTRAL_ARGUMENTS, ...args], {
+  const literal = call.takesLiteralPathspecs === false ? [] : ["--literal-pathspecs"];
+  const child = spawn("git", [...literal, ...NEUTRAL_ARGUMENTS, ...args], {
     cwd: call.cwd,
     env: { ...inheritedEnvironment(), ...NEUTRAL_ENVIRONMENT, ...call.env },
     stdio: ["pipe", "pipe", "pipe"],
@@ -71,7 +74,6 @@ const MAX_STDERR_CHARACTERS = 4096;
 
 const NEUTRAL_ARGUMENTS = [
   "--no-pager",
-  "--literal-pathspecs",
   ...["safe.bareRepository=explicit", "core.fsmonitor=false", "core.hooksPath=/dev/null"].flatMap((c) => ["-c", c]),
 ];
 

@@ -1,4 +1,5 @@
 /** Reads owner and name of a repository from the address of a remote. */
+import { isRepositoryName } from "../workflow/repository-reference.ts";
 
 export interface RepositoryName {
   readonly owner: string;
@@ -16,7 +17,7 @@ export function parseRemoteUrl(url: string): RepositoryName | undefined {
     .replace(/\.git$/, "")
     .split("/");
   if (owner === undefined || name === undefined || rest.length > 0) return undefined;
-  return OWNER.test(owner) && NAME.test(name) ? { owner, name } : undefined;
+  return isRepositoryName(owner, name) ? { owner, name } : undefined;
 }
 
 /** The name for a repository without a remote: its directory's, with what cannot stand in a name made a dash. */
@@ -28,5 +29,3 @@ export function localName(directory: string): RepositoryName {
 const HIERARCHICAL = /^(?:https?|ssh|git):\/\/(?:[^/@]*@)?[^/@]+\/(?<path>.+)$/;
 /** No slash before the colon: git takes anything else for a local path. */
 const SCP_LIKE = /^(?:[^/:@]+@)?[^/:@]+:(?<path>[^/].*)$/;
-const OWNER = /^\w[\w-]{0,99}$/;
-const NAME = /^(?!\.{1,2}$)[\w.][\w.-]{0,99}$/;
