@@ -2,8 +2,10 @@
 import { ExpressionError, evaluate, toText } from "../expression/evaluate.ts";
 import type { Scope as ExpressionScope } from "../expression/evaluate.ts";
 import type { Template, Value } from "../expression/template.ts";
-import { runnerLabels, unsupportedRunner } from "../plan/unsupported.ts";
+import type { MachineChoice } from "../plan/runner-map.ts";
+import { runnerLabels } from "../plan/runner-map.ts";
 import type { RunDefaults, StepsJob, Workflow } from "../workflow/workflow.ts";
+import type { RunSettings } from "./run-settings.ts";
 import { booleanOf, numberOf, textMapping } from "./typed-value.ts";
 
 export interface JobSettings {
@@ -13,24 +15,31 @@ export interface JobSettings {
   readonly defaults: { readonly shell?: string; readonly workingDirectory?: string };
   /** Workflow and job `env`, and what the command line laid over them. */
   readonly env: Record<string, string>;
+  /** What `runs-on` came to. */
+  readonly machine: MachineChoice;
 }
+
+export type JobSettingsResult =
+  | ({ readonly kind: "settings" } & JobSettings)
+  /** `unsupported`: no machine of that kind can be made here; known only now, because `runs-on` reads what was not known before. */
+  | { readonly kind: "refused"; readonly message: string; readonly unsupported: boolean };
 
 const DEFAULT_TIMEOUT_MINUTES = 360;
 
-/** A text instead of settings says why the job cannot start. */
 export function jobSettings(
   workflow: Workflow,
   job: StepsJob,
   contexts: Readonly<Record<string, Value>>,
-  environment: Readonly<Record<string, string>>,
-): JobSettings | string {
+  run: Pick<RunSettings, "env" | "runners">,
+): JobSettingsResult {
   try {
     const scope: ExpressionScope = { contexts, functions: {} };
-    const unsupported = unsupportedRunner(runnerLabels(evaluate(job.runsOn, scope)));
-    if (unsupported !== undefined) return unsupported;
-    const env = { ...environmentOf(workflow.env, scope), ...environmentOf(job.env, scope), ...environment };
+    const runner = run.runners(runnerLabels(evaluate(job.runsOn, scope)));
+    if (runner.kind === "unsupported") return { kind: "refused", message: runner.message, unsupported: true };
+    const env = { ...environmentOf(workflow.env, scope), ...environmentOf(job.env, scope), ...run.env };
     const withEnv: ExpressionScope = { contexts: { ...contexts, env }, functions: {} };
     return {
+      kind: "settings",
       timeoutMinutes:
         job.timeoutMinutes === undefined
           ? DEFAULT_TIMEOUT_MINUTES
@@ -39,9 +48,10 @@ export function jobSettings(
         job.continueOnError !== undefined && booleanOf(evaluate(job.continueOnError, scope), "continue-on-error"),
       defaults: { ...defaultsOf(workflow.defaults, withEnv), ...defaultsOf(job.defaults, withEnv) },
       env,
+      machine: runner.machine,
     };
   } catch (error) {
-    if (error instanceof ExpressionError) return error.message;
+    if (error instanceof ExpressionError) return { kind: "refused", message: error.message, unsupported: false };
     throw error;
   }
 }

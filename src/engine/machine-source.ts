@@ -1,19 +1,21 @@
 /**
  * Machines for the jobs of one run: one for the whole workflow (default), made when its first job needs it, or one for each
- * job. Whatever was made is destroyed when the source is disposed; a lost machine is never replaced behind the workflow's back.
+ * job. Jobs whose `runs-on` wants another provider, image or size share a machine of that kind. Whatever was made is
+ * destroyed when the source is disposed; a lost machine is never replaced behind the workflow's back.
  */
 import { setTimeout } from "node:timers/promises";
 import { EngineError } from "../lib/engine-error.ts";
+import type { MachineChoice } from "../plan/runner-map.ts";
 import { openAgent } from "../protocol/open-agent.ts";
-import type { Provider } from "../provider/provider.ts";
+import type { Provider, ProviderName } from "../provider/provider.ts";
 import type { AttachedServices, NetworkPolicy, Services } from "../service/services.ts";
 import type { RunEventBody } from "../store/run-event.ts";
 import type { JobMachine } from "./job-run.ts";
 import { machineEnvironment } from "./machine-environment.ts";
 
 export interface MachineSource extends AsyncDisposable {
-  /** Throws `EngineError` when no machine can be had; with one machine for the workflow, also for every job after that. */
-  lease(): Promise<MachineLease>;
+  /** Throws `EngineError` when no machine can be had; with one machine for the workflow, also for every such job after that. */
+  lease(choice: MachineChoice): Promise<MachineLease>;
 }
 
 export interface MachineLease extends AsyncDisposable {
@@ -23,7 +25,9 @@ export interface MachineLease extends AsyncDisposable {
 }
 
 export interface MachineWishes {
+  /** For choices that name none. */
   readonly provider: Provider;
+  readonly namedProvider: (name: ProviderName) => Promise<Provider>;
   readonly services: Services;
   readonly per: "workflow" | "job";
   readonly idPrefix: string;
@@ -44,20 +48,29 @@ const EXPLANATION_MS = 2_000;
 
 export function createMachineSource(wishes: MachineWishes): MachineSource {
   let count = 0;
-  let shared: Promise<MachineLease> | undefined;
-  const provision = (): Promise<MachineLease> => provisionMachine(wishes, `${wishes.idPrefix}-${(count += 1)}`);
+  const shared = new Map<string, Promise<MachineLease>>();
+  const provision = (choice: MachineChoice): Promise<MachineLease> =>
+    provisionMachine(wishes, choice, `${wishes.idPrefix}-${(count += 1)}`);
   return {
-    async lease() {
-      if (wishes.per === "job") return provision();
-      shared ??= provision();
-      const made = await shared;
-      return { ...made, [Symbol.asyncDispose]: async () => undefined };
+    async lease(choice) {
+      if (wishes.per === "job") return provision(choice);
+      const key = kindOf(choice, wishes);
+      const lease = shared.get(key) ?? provision(choice);
+      shared.set(key, lease);
+      return { ...(await lease), [Symbol.asyncDispose]: async () => undefined };
     },
     async [Symbol.asyncDispose]() {
-      const lease = await shared?.catch(() => undefined);
-      await lease?.[Symbol.asyncDispose]();
+      const made = await Promise.allSettled(shared.values());
+      await using all = new AsyncDisposableStack();
+      for (const lease of made) if (lease.status === "fulfilled") all.use(lease.value);
     },
   };
+}
+
+/** A choice that spells out what the run does anyway is no other machine. */
+function kindOf({ provider, image, cpus, memoryMib }: MachineChoice, wishes: MachineWishes): string {
+  const name = provider ?? wishes.provider.name;
+  return JSON.stringify([name, image ?? null, cpus ?? wishes.cpus, memoryMib ?? wishes.memoryMib]);
 }
 
 function attachOnce(
@@ -70,14 +83,19 @@ function attachOnce(
   };
 }
 
-async function provisionMachine(wishes: MachineWishes, id: string): Promise<MachineLease> {
-  const { provider, services, emit, now } = wishes;
+async function provisionMachine(wishes: MachineWishes, choice: MachineChoice, id: string): Promise<MachineLease> {
+  const { services, emit, now } = wishes;
+  const own = choice.provider === undefined || choice.provider === wishes.provider.name;
+  const provider = own ? wishes.provider : await wishes.namedProvider(choice.provider);
   emit({ type: "machine_requested", machine: id });
   const startedAt = now();
   const stack = new AsyncDisposableStack();
   try {
-    const { cpus, memoryMib, repository, certificateAuthorities } = wishes;
-    const machine = await provider.provision({ id, cpus, memoryMib, repository, certificateAuthorities }, wishes.kill);
+    const { repository, certificateAuthorities } = wishes;
+    const cpus = choice.cpus ?? wishes.cpus;
+    const memoryMib = choice.memoryMib ?? wishes.memoryMib;
+    const spec = { id, cpus, memoryMib, repository, certificateAuthorities, image: choice.image };
+    const machine = await provider.provision(spec, wishes.kill);
     stack.defer(async () => {
       await machine[Symbol.asyncDispose]();
       emit({ type: "machine_destroyed", machine: id });

@@ -61,6 +61,20 @@ export async function findImage(dataDir: string, name: string = defaultDefinitio
   return images.find((image) => image.name === name || image.directory === join(imagesDirectory(dataDir), name));
 }
 
+/** As `findImage`. Throws `EngineError` IMAGE_MISSING with the command that makes one. */
+export async function requireImage(dataDir: string, name: string | undefined): Promise<Image> {
+  const image = await findImage(dataDir, name);
+  if (image !== undefined) return image;
+  // A run's record keeps the message alone: what to do stands in it.
+  const [which, fix] =
+    name === undefined
+      ? ["guest image", "hearth image build"]
+      : [`guest image '${name}'`, `hearth image build DEFINITION.json, where the definition's name is ${name}`];
+  throw new EngineError("IMAGE_MISSING", `Cannot start a machine: there is no ${which} in ${dataDir}: ${fix}`, {
+    hint: fix,
+  });
+}
+
 /** The caller sees to it that no machine runs from it. Removing twice is safe. */
 export async function removeImage(image: Image): Promise<void> {
   // Without its manifest it is no longer an image, should we be interrupted in the middle.

@@ -4,12 +4,28 @@
  * them is skipped by GitHub's rules.
  */
 import type { Scope } from "../expression/evaluate.ts";
-import type { Plan, PlannedJob, PlannedWorkflow } from "./plan.ts";
+import type { Diagnostic } from "../lib/diagnostic.ts";
+import type { PlannedJob, PlanResult, PlannedWorkflow } from "./plan.ts";
 import { contextsOfRun, faultsOfPlanned, scopesOf } from "./unsupported.ts";
 import type { RunKnowledge } from "./unsupported.ts";
 
-export function leaveOutUnsupported(plan: Plan, known: RunKnowledge): Plan {
-  return { ...plan, jobs: markedJobs(plan, contextsOfRun(plan, known), known) };
+export function leaveOutUnsupported(result: PlanResult, known: RunKnowledge): PlanResult {
+  if (result.kind !== "planned") return result;
+  const { plan } = result;
+  const warnings = result.warnings.map((diagnostic): Diagnostic => {
+    if (diagnostic.kind !== "unsupported") return diagnostic;
+    return { ...diagnostic, kind: "warning", message: `Left out: ${diagnostic.message}` };
+  });
+  return { ...result, warnings, plan: { ...plan, jobs: markedJobs(plan, contextsOfRun(plan, known), known) } };
+}
+
+/** Jobs that are left out, a matrix cell counting as a job; those of called workflows are counted in. */
+export function countLeftOut({ jobs }: PlannedWorkflow): number {
+  return jobs.reduce((sum, { cells, called, unsupported }) => {
+    if (unsupported !== undefined) return sum + 1;
+    if (called?.kind === "called") return sum + countLeftOut(called.plan);
+    return sum + (cells === "dynamic" ? 0 : cells.filter((cell) => cell.unsupported !== undefined).length);
+  }, 0);
 }
 
 function markedJobs(planned: PlannedWorkflow, contexts: Scope["contexts"], known: RunKnowledge): PlannedJob[] {

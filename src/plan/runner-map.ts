@@ -40,12 +40,20 @@ export interface RunnerHost {
 
 const OWN_CHOICE: MachineChoice = { provider: undefined, image: undefined, cpus: undefined, memoryMib: undefined };
 
-/** Of several entries that fit, the one with the most labels counts, and of those the first. */
+/**
+ * Of several entries that fit, the one with the most labels counts, and of those the first. An entry for `self-hosted` says
+ * nothing of `[self-hosted, windows]`: what Hearth knows to be another kind of machine, an entry must name.
+ */
 export function createRunnerMap(entries: readonly RunnerEntry[], host: RunnerHost): RunnerMap {
   const bySize = entries.toSorted((a, b) => b.labels.length - a.labels.length);
   return (labels) => {
-    const entry = bySize.find((candidate) => candidate.labels.every((label) => has(labels, label)));
-    return entry?.answer ?? foreignRunner(labels, host.arch) ?? ownMachine(labels, host);
+    const foreign = foreignRunner(labels, host.arch);
+    const entry = bySize.find(
+      (candidate) =>
+        candidate.labels.every((label) => has(labels, label)) &&
+        (foreign === undefined || has(candidate.labels, foreign.label)),
+    );
+    return entry?.answer ?? foreign?.answer ?? ownMachine(labels, host);
   };
 }
 
@@ -60,17 +68,23 @@ export function runnerLabels(runsOn: Value): readonly string[] {
   return labels.length > 0 || group === undefined ? labels : [toText(group)];
 }
 
+interface Foreign {
+  readonly label: string;
+  readonly answer: RunnerAnswer;
+}
+
 /** Machines here are not that; undefined when they are. */
-function foreignRunner(labels: readonly string[], arch: RunnerHost["arch"]): RunnerAnswer | undefined {
+function foreignRunner(labels: readonly string[], arch: RunnerHost["arch"]): Foreign | undefined {
   const system = labels.find((label) => namesSystem(label, /^(?:windows|macos)$/u));
   if (system !== undefined && !labels.some(isLinux)) return unsupported(system, "machines run Linux");
   const processor = labels.find((label) => !fits(processorOf(label), arch));
   return processor === undefined ? undefined : unsupported(processor, `the machines of this host are ${arch}`);
 }
 
-function unsupported(label: string, why: string): RunnerAnswer {
+function unsupported(label: string, why: string): Foreign {
   const fix = "Run this job on GitHub, or leave it out with --skip-unsupported, --job or --matrix";
-  return { kind: "unsupported", message: `The runner '${label}' is unsupported: ${why}. ${fix}` };
+  const message = `The runner '${label}' is unsupported: ${why}. ${fix}`;
+  return { label, answer: { kind: "unsupported", message } };
 }
 
 function ownMachine(labels: readonly string[], { images }: RunnerHost): RunnerAnswer {

@@ -16,7 +16,9 @@ import {
 import { planWorkflow } from "./plan-workflow.ts";
 import type { Way } from "./plan.ts";
 import { defaultRunners } from "./runner-map.ts";
-import { runnerLabels, unsupportedInPlan, unsupportedRunner } from "./unsupported.ts";
+import { unsupportedInPlan } from "./unsupported.ts";
+
+const VARS = { OS: "windows-latest", IMAGE: "" };
 
 /** What is unsupported in a workflow of these jobs, as lines; `ways` are by the step's number, `run` without. */
 function unsupported(jobs: readonly Job[], ways: { readonly [number: number]: Way } = {}): readonly string[] {
@@ -26,7 +28,7 @@ function unsupported(jobs: readonly Job[], ways: { readonly [number: number]: Wa
   const result = planWorkflow(aWorkflow({ jobs, declaredSteps: declaredSteps + parallel }), {
     event: anEvent(),
     inputs: {},
-    vars: { OS: "windows-latest" },
+    vars: VARS,
     chooseWay: (step) => ways[step.number] ?? { kind: "run" },
     called: noCalls,
     runners: defaultRunners,
@@ -34,12 +36,16 @@ function unsupported(jobs: readonly Job[], ways: { readonly [number: number]: Wa
     warnings: [],
   });
   if (result.kind === "refused") throw new Error("the workflow of this test is refused");
-  return unsupportedInPlan(result.plan).map((diagnostic) => formatDiagnostic(diagnostic));
+  return unsupportedInPlan(result.plan, { runners: defaultRunners, vars: VARS }).map((diagnostic) =>
+    formatDiagnostic(diagnostic),
+  );
 }
 
 function job(members: Partial<StepsJob>, matrix?: Value): readonly Job[] {
   const strategy =
-    matrix === undefined ? undefined : { template: template({ matrix }), matrix: template(matrix), failFast: undefined, maxParallel: undefined };
+    matrix === undefined
+      ? undefined
+      : { template: template({ matrix }), matrix: template(matrix), failFast: undefined, maxParallel: undefined };
   return [aJob("build", { ...members, strategy })];
 }
 
@@ -63,12 +69,13 @@ describe("unsupportedInPlan", () => {
     const deep: Way = {
       kind: "composite",
       path: "b",
+      action: undefined,
       steps: [
         { name: "Set up", way: REMOTE },
         { name: "x", way: REMOTE },
       ],
     };
-    const way: Way = { kind: "composite", path: "a", steps: [{ name: "./b", way: deep }] };
+    const way: Way = { kind: "composite", path: "a", action: undefined, steps: [{ name: "./b", way: deep }] };
     const place = "unsupported: In a (./b) > b (Set up): the action a/b@v1 is unsupported";
     expect(unsupported(job({ steps }), { 3: way, 1: { kind: "unsupported", what: "parallel", fix: "x" } })).toEqual([
       expect.stringContaining("unsupported: parallel is unsupported: x (jobs.build.steps[0])"),
@@ -80,12 +87,18 @@ describe("unsupportedInPlan", () => {
   });
 
   it.each([
-    ["a reusable workflow", [aCall("call")], "(jobs.call.uses)"],
     ["a container", job({ container: template("node:20") }), "(jobs.build.container)"],
     ["a container's image", job({ container: template({ image: "node:20" }) }), "(jobs.build.container)"],
     ["services", job({ services: template({ db: { image: "postgres" } }) }), "(jobs.build.services)"],
     ["a container that is known only later", job({ container: template("${{ needs.a.outputs.image }}") }), "container"],
     ["Windows", job({ runsOn: template("windows-latest") }), "(jobs.build.runs-on)"],
+    ["Windows in a variable", job({ runsOn: template("${{ vars.OS }}") }), "(jobs.build.runs-on)"],
+    ["a container that the run's number decides", job({ container: template("${{ github.run_id }}") }), "container"],
+    [
+      "a container that the variables of an environment may name",
+      job({ container: template("${{ vars.IMAGE }}"), environment: template("production") }),
+      "container",
+    ],
     [
       "macOS in a cell",
       job({ runsOn: template("${{ matrix.os }}") }, { os: ["ubuntu-latest", "macos-14"] }),
@@ -95,6 +108,12 @@ describe("unsupportedInPlan", () => {
   ])("names %s, once", (_, jobs, part) => {
     expect(unsupported(jobs)).toEqual([expect.stringMatching(/is unsupported: /u)]);
     expect(unsupported(jobs)[0]).toContain(part);
+  });
+
+  it("names a called workflow that cannot be had", () => {
+    expect(unsupported([aCall("call")])).toEqual([
+      ".github/workflows/ci.yml:1:1: unsupported: Cannot find the workflow './.github/workflows/reusable.yml' (jobs.call.uses)",
+    ]);
   });
 
   it("says the same thing of several cells once", () => {
@@ -109,45 +128,24 @@ describe("unsupportedInPlan", () => {
       "an image that is empty",
       job({ container: template({ image: "${{ matrix.image }}", env: "${{ secrets.X }}" }) }, { v: [1] }),
     ],
+    ["a container that a variable leaves empty", job({ container: template("${{ vars.IMAGE }}") })],
     ["no services", job({ services: template({}) })],
     ["services that come to nothing", job({ services: template("${{ matrix.services }}") }, { v: [1] })],
   ])("accepts %s", (_, jobs) => {
     expect(unsupported(jobs)).toEqual([]);
   });
 
-  it.each(["${{ needs.a.outputs.os }}", "${{ vars.OS }}", "${{ fromJSON('{') }}"])(
+  it.each(["${{ needs.a.outputs.os }}", "${{ github.run_id || 'windows-latest' }}", "${{ fromJSON('{') }}"])(
     "leaves runs-on: %s to run time",
     (runsOn) => {
       expect(unsupported(job({ runsOn: template(runsOn) }))).toEqual([]);
     },
   );
-});
 
-describe("unsupportedRunner", () => {
-  it.each([
-    "windows-latest",
-    "windows-2022",
-    "macos-14-xlarge",
-    "macOS",
-    "Windows",
-    "depot-windows-2022",
-    "blacksmith-4vcpu-windows-2025",
-  ])("refuses %s", (label) => {
-    expect(unsupportedRunner(["self-hosted", label])).toContain(`'${label}' is unsupported`);
-  });
-
-  it.each(["ubuntu-latest", "ubuntu-24.04-arm", "self-hosted", "gpu", "mywindowsless", "linux-for-windows", ""])(
-    "takes %s",
-    (label) => {
-      expect(unsupportedRunner([label])).toBeUndefined();
-    },
-  );
-
-  it("reads labels from a string, a sequence and a group", () => {
-    expect(runnerLabels("a")).toEqual(["a"]);
-    expect(runnerLabels(["a", 1])).toEqual(["a", "1"]);
-    expect(runnerLabels({ group: "g", labels: ["a"] })).toEqual(["a"]);
-    expect(runnerLabels({ group: "g", labels: "a" })).toEqual(["a"]);
-    expect(runnerLabels({ group: "g" })).toEqual([]);
+  it("warns of a runner that nobody has explained, and says how to", () => {
+    const [line = "", ...others] = unsupported(job({ runsOn: template(["self-hosted", "gpu"]) }));
+    expect(line).toContain("ci.yml:1:1: warning: Nothing is known of a runner 'gpu'");
+    expect(line).toContain('hearth.yml what it means: runs-on: { "gpu": { image: NAME } } (jobs.build.runs-on)');
+    expect(others).toEqual([]);
   });
 });

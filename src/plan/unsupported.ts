@@ -7,12 +7,13 @@ import { githubContext } from "../context/github-context.ts";
 import { strategyContext } from "../context/job-context.ts";
 import { isMapping, member } from "../context/mapping.ts";
 import { toText } from "../expression/coerce.ts";
-import { contextsReadBy, evaluate, ExpressionError } from "../expression/evaluate.ts";
+import { evaluate, ExpressionError } from "../expression/evaluate.ts";
 import type { Scope } from "../expression/evaluate.ts";
 import { objectFromEntries } from "../expression/ordered-object.ts";
 import type { Template, Value } from "../expression/template.ts";
 import type { Diagnostic, Position } from "../lib/diagnostic.ts";
 import type { Step, StepsJob } from "../workflow/workflow.ts";
+import { isKnownLater } from "./plan-cells.ts";
 import type { Plan, PlannedJob, PlannedWorkflow, Way } from "./plan.ts";
 import { runnerLabels } from "./runner-map.ts";
 import type { RunnerMap } from "./runner-map.ts";
@@ -24,12 +25,15 @@ export interface RunKnowledge {
 }
 
 /** `unsupported` for what cannot run, `warning` for runners nobody has explained; in the order of the plan. */
-export function unsupportedInPlan(plan: Plan, known: RunKnowledge): readonly Diagnostic[] {
+export function unsupportedInPlan(
+  plan: PlannedWorkflow & Pick<Plan, "event">,
+  known: RunKnowledge,
+): readonly Diagnostic[] {
   return unsupportedInWorkflow(plan, contextsOfRun(plan, known), known.runners);
 }
 
 /** What every workflow of the run knows while planning. */
-export function contextsOfRun(plan: Plan, { vars }: RunKnowledge): Scope["contexts"] {
+export function contextsOfRun(plan: Pick<Plan, "event" | "workflow">, { vars }: RunKnowledge): Scope["contexts"] {
   return { github: githubContext(plan), vars: objectFromEntries(Object.entries(vars)) };
 }
 
@@ -122,13 +126,15 @@ function unsupportedWays(way: Way, within: readonly string[]): readonly string[]
   return way.steps.flatMap((step) => unsupportedWays(step.way, [...within, `${way.path} (${step.name})`]));
 }
 
-/** One for each cell; a job whose matrix is not known has one without `matrix` and `strategy`. */
+/** One for each cell; a job whose matrix is not known has one without `matrix` and `strategy`. Its environment may change `vars`. */
 export function scopesOf(
-  { cells }: PlannedJob,
+  { job, cells }: PlannedJob,
   { inputs }: PlannedWorkflow,
   known: Scope["contexts"],
 ): readonly Scope[] {
-  const contexts = inputs === undefined ? known : { ...known, inputs };
+  const { vars: _, ...others } = known;
+  const ofRun = job.kind === "steps" && job.environment !== undefined ? others : known;
+  const contexts = inputs === undefined ? ofRun : { ...ofRun, inputs };
   if (cells === "dynamic") return [{ contexts, functions: {} }];
   return cells.map(({ values }, index) => {
     const strategy = strategyContext(index, cells.length, { failFast: undefined, maxParallel: undefined });
@@ -138,8 +144,7 @@ export function scopesOf(
 
 /** The values the template has in the scopes; none where it reads what is not known yet. */
 function valuesOf(template: Template, scopes: readonly Scope[]): readonly Value[] {
-  const names = [...contextsReadBy(template)];
-  const known = scopes.filter(({ contexts }) => names.every((name) => Object.hasOwn(contexts, name)));
+  const known = scopes.filter(({ contexts }) => !isKnownLater(template, contexts));
   return known.flatMap((scope) => {
     try {
       return [evaluate(template, scope)];

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { chooseProvider, requireProvider } from "./choose-provider.ts";
+import { chooseProvider, requireNoLessIsolation, requireProvider } from "./choose-provider.ts";
 import type { Candidate } from "./choose-provider.ts";
 import type { Isolation, Provider, ProviderName } from "./provider.ts";
 
@@ -58,5 +58,36 @@ describe("requireProvider", () => {
       message: "Cannot use gvisor: gvisor is not there",
       hint: "install gvisor",
     });
+  });
+});
+
+describe("requireNoLessIsolation", () => {
+  const levels: readonly (readonly Isolation[])[] = [
+    ["none (host)", "none (fake)"],
+    ["microVM (QEMU, emulated: not a security boundary)"],
+    ["sandbox (gVisor)"],
+    ["microVM (QEMU, KVM)", "microVM (Firecracker)"],
+  ];
+  const pairs = levels.flatMap((level, rank) =>
+    level.flatMap((own) =>
+      levels.flatMap((others, other) => others.map((named) => ({ own, named, allowed: other >= rank }))),
+    ),
+  );
+
+  const allowed = pairs.filter((pair) => pair.allowed);
+  const refused = pairs.filter((pair) => !pair.allowed);
+
+  it.each(allowed)("of a run with $own lets a file name $named", async ({ own, named }) => {
+    const chosen = await requireProvider(candidate("qemu", named));
+    expect(() => requireNoLessIsolation(chosen, own)).not.toThrow();
+  });
+
+  it.each(refused)("of a run with $own does not let a file name $named", async ({ own, named }) => {
+    const chosen = await requireProvider(candidate("qemu", named));
+    const refusal = expect.objectContaining({
+      code: "PROVIDER_UNAVAILABLE",
+      hint: expect.stringContaining("--provider"),
+    });
+    expect(() => requireNoLessIsolation(chosen, own)).toThrow(refusal);
   });
 });

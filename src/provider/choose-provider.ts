@@ -45,3 +45,22 @@ export async function requireProvider(candidate: Candidate): Promise<ChosenProvi
   if (probe.ok) return { provider, isolation: probe.isolation, why: "asked for" };
   throw new EngineError("PROVIDER_UNAVAILABLE", `Cannot use ${candidate.name}: ${probe.reason}`, { hint: probe.fix });
 }
+
+/** Throws PROVIDER_UNAVAILABLE where `chosen` would isolate less than `own` does: only the operator may step down (DESIGN §1.6). */
+export function requireNoLessIsolation({ provider, isolation }: ChosenProvider, own: Isolation): void {
+  if (STRENGTH[isolation] >= STRENGTH[own]) return;
+  throw new EngineError(
+    "PROVIDER_UNAVAILABLE",
+    `Cannot use ${provider.name} for this job: ${isolation} isolates less than the run's own ${own}`,
+    { hint: `--provider ${provider.name} allows it, for the whole run.` },
+  );
+}
+
+const STRENGTH: { readonly [isolation in Isolation]: number } = {
+  "none (fake)": 0,
+  "none (host)": 0,
+  "microVM (QEMU, emulated: not a security boundary)": 1,
+  "sandbox (gVisor)": 2,
+  "microVM (QEMU, KVM)": 3,
+  "microVM (Firecracker)": 3,
+};

@@ -56,6 +56,7 @@ export function providerContract(name: string, subject: ContractSubject): void {
     memoryMib: 1024,
     repository: { owner: "octo", name: "hello" },
     certificateAuthorities: undefined,
+    image: undefined,
   });
   const never = new AbortController().signal;
 
@@ -330,6 +331,13 @@ export function providerContract(name: string, subject: ContractSubject): void {
         const machine = await (await subject.create()).provision(spec(), never);
         await Promise.all([machine[Symbol.asyncDispose](), machine[Symbol.asyncDispose]()]);
         await machine[Symbol.asyncDispose]();
+        expect(await subject.leftovers()).toEqual([]);
+      });
+
+      it("are not made from an image that is not there, and leave nothing", async () => {
+        const provider = await subject.create();
+        const provisioning = provider.provision({ ...spec(), image: "hearth-no-such-image" }, never);
+        await expect(provisioning).rejects.toMatchObject({ name: "EngineError", code: "IMAGE_MISSING" });
         expect(await subject.leftovers()).toEqual([]);
       });
 

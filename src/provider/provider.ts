@@ -40,6 +40,8 @@ export interface MachineSpec {
   readonly repository: { readonly owner: string; readonly name: string };
   /** PEM bundle of certificate authorities the guest should trust beside its own; undefined for none. */
   readonly certificateAuthorities: string | undefined;
+  /** Name of an image of this host; undefined: the default one. A provider whose machines start from none refuses every name. */
+  readonly image: string | undefined;
 }
 
 /** Absolute paths inside the machine. */

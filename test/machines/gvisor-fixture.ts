@@ -33,7 +33,6 @@ export async function gvisorSettings(runDir: string): Promise<GvisorSettings> {
     dataDir,
     runDir,
     agentBundle: await agentBundle(dataDir),
-    imageName: undefined,
     searchPath: env["PATH"] ?? "",
     uid: process.getuid?.() ?? 0,
     cgroupMount: "/sys/fs/cgroup",
@@ -42,7 +41,7 @@ export async function gvisorSettings(runDir: string): Promise<GvisorSettings> {
 
 export function machineSpec(id: string): MachineSpec {
   const repository = { owner: "octo", name: "hello" };
-  return { id, cpus: 2, memoryMib: 2048, repository, certificateAuthorities: undefined };
+  return { id, cpus: 2, memoryMib: 2048, repository, certificateAuthorities: undefined, image: undefined };
 }
 
 export interface ShellResult {

@@ -5,9 +5,9 @@
 import { build } from "esbuild";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { copyFile, cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { copyFile, cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { findImage } from "../../src/image/image-store.ts";
 import { runCommand } from "../../src/lib/run-command.ts";
@@ -185,11 +185,29 @@ describe("a gVisor machine", () => {
     await rm(directory, { recursive: true });
   });
 
+  it("starts from the image that is named, beside others from the default one", async () => {
+    // On the disk of the images: the second one is made of links to the first.
+    const own = await mkdtemp(join(dirname(dataDir), "hearth-test-images-"));
+    try {
+      await linkImage(join(own, "images/hearth-000000000000"), {});
+      await linkImage(join(own, "images/second-000000000000"), { name: "second", hostname: "second" });
+      await symlink(join(dataDir, "bin"), join(own, "bin"));
+      const provider = gvisorProvider({ ...fixture.settings, dataDir: own });
+      const names = [undefined, "second"].map(async (image, index) => {
+        await using machine = await provider.provision({ ...machineSpec(`image-${index}`), image }, signal);
+        await using agent = connectAgent(machine.agent);
+        return (await shell(agent, "hostname")).output;
+      });
+      expect(await Promise.all(names)).toEqual(["hearth", "second"]);
+    } finally {
+      await rm(own, { recursive: true });
+    }
+  });
+
   it("needs an image and says which command makes it", async () => {
-    const provider = gvisorProvider({ ...fixture.settings, imageName: "no-such" });
-    await expect(provider.provision(machineSpec("imageless"), signal)).rejects.toMatchObject({
+    await expect(provision("imageless", { image: "no-such" })).rejects.toMatchObject({
       code: "IMAGE_MISSING",
-      hint: "hearth image build",
+      hint: "hearth image build DEFINITION.json, where the definition's name is no-such",
     });
   });
 
@@ -237,6 +255,16 @@ describe.runIf(process.getuid?.() === 0)("an ordinary user", () => {
     });
   });
 });
+
+/** The default image once more, as links; its manifest with these changes. */
+async function linkImage(directory: string, changes: { readonly [key: string]: string }): Promise<void> {
+  const image = await findImage(dataDir);
+  if (image === undefined) throw new Error("not set up");
+  await mkdir(directory, { recursive: true });
+  await must(["cp", "--archive", "--link", image.rootfs, image.externals, directory]);
+  const manifest: object = JSON.parse(await readFile(join(image.directory, "image.json"), "utf8"));
+  await writeFile(join(directory, "image.json"), JSON.stringify({ ...manifest, ...changes }));
+}
 
 /** What root has set up, with the owners that the user's own setup would have given it. */
 async function giveDataTo(name: string, to: string): Promise<void> {

@@ -11,7 +11,6 @@ const provider = gvisorProvider({
   dataDir,
   runDir,
   agentBundle,
-  imageName: undefined,
   searchPath: "",
   uid: process.getuid?.() ?? 0,
   cgroupMount: "/sys/fs/cgroup",
@@ -19,7 +18,7 @@ const provider = gvisorProvider({
 const probe = await provider.probe();
 const repository = { owner: "octo", name: "hello" };
 const machine = await provider.provision(
-  { id: "smoke", cpus: 1, memoryMib: 1024, repository, certificateAuthorities: undefined },
+  { id: "smoke", cpus: 1, memoryMib: 1024, repository, certificateAuthorities: undefined, image: undefined },
   new AbortController().signal,
 );
 const agent = connectAgent(machine.agent);

@@ -60,7 +60,13 @@ providerContract("fake", {
   },
 });
 
-const spec = { cpus: 1, memoryMib: 512, repository: { owner: "o", name: "r" }, certificateAuthorities: undefined };
+const spec = {
+  cpus: 1,
+  memoryMib: 512,
+  repository: { owner: "o", name: "r" },
+  certificateAuthorities: undefined,
+  image: undefined,
+};
 const { signal } = new AbortController();
 const request = { id: "1", argv: ["bash"], env: {}, cwd: "/", user: "runner" as const, write: [], read: [] };
 

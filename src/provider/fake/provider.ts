@@ -25,12 +25,15 @@ export interface FakeKnobs {
   /** The nth reset is refused. */
   readonly refuseReset?: number;
   readonly bootDelayMs?: number;
+  /** Names of the images there are, beside the default one. */
+  readonly images?: readonly string[];
   readonly capabilities?: Partial<Capabilities>;
 }
 
 /** What a test may look at, also after the machine is gone. */
 export interface FakeMachine {
   readonly id: string;
+  readonly spec: MachineSpec;
   readonly bootId: string;
   /** By absolute path. */
   readonly files: FakeFiles;
@@ -65,7 +68,7 @@ export function fakeProvider(knobs: FakeKnobs = {}): FakeProvider {
     probe: async () => ({ ok: true, isolation: ISOLATION, detail: "machines in memory" }),
     provision: async (spec, signal) => {
       await boot(knobs, spec, signal);
-      const machine = { id: spec.id, bootId: randomUUID(), files: new Map(), execs: [] };
+      const machine = { id: spec.id, spec, bootId: randomUUID(), files: new Map(), execs: [] };
       provisioned.push(machine);
       return startMachine(machine, spec, capabilities, knobs, live);
     },
@@ -77,6 +80,9 @@ async function boot(knobs: FakeKnobs, spec: MachineSpec, signal: AbortSignal): P
   if (knobs.bootDelayMs !== undefined) {
     // The timer's own error hides the reason.
     await delay(knobs.bootDelayMs, undefined, { signal }).catch(() => signal.throwIfAborted());
+  }
+  if (spec.image !== undefined && knobs.images?.includes(spec.image) !== true) {
+    throw new EngineError("IMAGE_MISSING", `Cannot start machine ${spec.id}: there is no image '${spec.image}'`);
   }
   if (knobs.failProvision !== undefined) {
     throw new EngineError("MACHINE_START_FAILED", `Cannot start machine ${spec.id}: ${knobs.failProvision}`);

@@ -4,8 +4,7 @@
  * host is the client (agent) and one on which it is the server (egress); it has no network device.
  */
 import { guestLayout } from "../../image/guest-layout.ts";
-import { findImage } from "../../image/image-store.ts";
-import type { Image } from "../../image/image-store.ts";
+import { requireImage } from "../../image/image-store.ts";
 import { untilAborted, withDeadline } from "../../lib/deadline.ts";
 import { EngineError } from "../../lib/engine-error.ts";
 import type { Capabilities, Machine, MachineLoss, MachineSpec, Provider } from "../provider.ts";
@@ -24,8 +23,6 @@ export interface GvisorSettings extends GvisorHost {
   readonly runDir: string;
   /** The guest agent as one file; its directory is all the guest sees of it. */
   readonly agentBundle: string;
-  /** The default image when undefined. */
-  readonly imageName: string | undefined;
 }
 
 const capabilities: Capabilities = { isolation: "sandbox", checkpoint: false, containers: false, egress: true };
@@ -43,7 +40,7 @@ export function gvisorProvider(settings: GvisorSettings): Provider {
 
 async function provision(settings: GvisorSettings, spec: MachineSpec, signal: AbortSignal): Promise<Machine> {
   signal.throwIfAborted();
-  const [runsc, image] = await Promise.all([requireRunsc(settings), requireImage(settings)]);
+  const [runsc, image] = await Promise.all([requireRunsc(settings), requireImage(settings.dataDir, spec.image)]);
   // Undone in reverse order if anything below fails; on success the machine's disposal takes over.
   await using undo = new AsyncDisposableStack();
   const directory = undo.use(await createMachineDirectory(settings, spec, image));
@@ -108,16 +105,4 @@ async function requireRunsc(settings: GvisorSettings): Promise<Runsc> {
   throw new EngineError("PROVIDER_UNAVAILABLE", "Cannot start a gVisor machine: runsc is not installed", {
     hint: "hearth setup gvisor",
   });
-}
-
-async function requireImage(settings: GvisorSettings): Promise<Image> {
-  const image = await findImage(settings.dataDir, settings.imageName);
-  if (image !== undefined) return image;
-  throw new EngineError(
-    "IMAGE_MISSING",
-    `Cannot find guest image ${settings.imageName ?? "hearth"} in ${settings.dataDir}`,
-    {
-      hint: "hearth image build",
-    },
-  );
 }

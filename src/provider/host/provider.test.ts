@@ -13,7 +13,13 @@ afterAll(async () => {
 });
 
 const provider = hostProvider({ env: { ...process.env, HEARTH_SECRET: "x" }, directory });
-const spec = { cpus: 1, memoryMib: 512, repository: { owner: "o", name: "r" }, certificateAuthorities: undefined };
+const spec = {
+  cpus: 1,
+  memoryMib: 512,
+  repository: { owner: "o", name: "r" },
+  certificateAuthorities: undefined,
+  image: undefined,
+};
 const { signal } = new AbortController();
 
 async function leftovers(): Promise<string[]> {

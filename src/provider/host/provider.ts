@@ -41,6 +41,15 @@ export function hostProvider({ env, directory = tmpdir() }: HostSettings): Provi
           },
     provision: async (spec, signal) => {
       signal.throwIfAborted();
+      if (spec.image !== undefined) {
+        throw new EngineError(
+          "IMAGE_MISSING",
+          `Cannot start a machine from image '${spec.image}': there are no images on the host`,
+          {
+            hint: "Leave the image out, or use --provider gvisor or qemu.",
+          },
+        );
+      }
       const root = await makeRoot(directory, spec);
       try {
         const layout = await makeLayout(root, spec);

@@ -8,7 +8,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { guestLayout } from "../../image/guest-layout.ts";
-import { findImage } from "../../image/image-store.ts";
+import { requireImage } from "../../image/image-store.ts";
 import { baseInitrd, machineInitrd } from "../../image/initrd.ts";
 import { prepareKernel } from "../../image/kernel.ts";
 import type { Kernel } from "../../image/kernel.ts";
@@ -49,7 +49,7 @@ export function createQemuProvider(options: QemuProviderOptions): Provider {
 
 async function provision(options: QemuProviderOptions, spec: MachineSpec, signal: AbortSignal): Promise<Machine> {
   signal.throwIfAborted();
-  const prepared = await prepare(options, signal);
+  const prepared = await prepare(options, spec.image, signal);
   const qemu = await start(options, spec, prepared, signal);
   const deadlineMs = START_DEADLINE_MS[options.accelerator];
   try {
@@ -67,14 +67,9 @@ interface Prepared {
   readonly disks: ImageDisks;
 }
 
-async function prepare(options: QemuProviderOptions, signal: AbortSignal): Promise<Prepared> {
+async function prepare(options: QemuProviderOptions, name: string | undefined, signal: AbortSignal): Promise<Prepared> {
   const { dataDir, progress } = options;
-  const image = await findImage(dataDir);
-  if (image === undefined) {
-    throw new EngineError("IMAGE_MISSING", `Cannot start a machine: there is no guest image in ${dataDir}`, {
-      hint: "hearth image build",
-    });
-  }
+  const image = await requireImage(dataDir, name);
   const kernel = await prepareKernel({ dataDir, progress, signal });
   await requireQemu(options, kernel);
   return { kernel, disks: await prepareDisks(image, { progress, signal }) };
