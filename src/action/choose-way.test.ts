@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { aControlStep, aJob, aRunStep, aUsesStep } from "../plan/plan-fixture.ts";
 import type { Way } from "../plan/plan.ts";
-import { createWayChooser } from "./choose-way.ts";
+import { createWayChooser, wayWithoutManifest } from "./choose-way.ts";
 
 const job = aJob("build");
 
@@ -40,15 +40,37 @@ function chain(length: number): Repository {
 }
 
 describe("the way of a step", () => {
-  it("is run for run steps, and unsupported for background steps and their keywords", () => {
-    const chooser = createWayChooser(() => undefined, { builtins: true });
-    expect(chooser(aRunStep(1), job)).toEqual({ kind: "run" });
-    expect(sentence(chooser(aRunStep(1, { background: true }), job))).toContain("a background step is unsupported");
-    expect(sentence(chooser(aUsesStep(1, "./a", { background: true }), job))).toContain(
-      "a background step is unsupported",
+  it("is run for run steps, the engine's own for keywords, and the same in the background as not", () => {
+    const chooser = createWayChooser(
+      (path) => (path === "a" ? { path: "a/action.yml", text: JAVASCRIPT } : undefined),
+      {
+        builtins: true,
+      },
     );
+    expect(chooser(aRunStep(1), job)).toEqual({ kind: "run" });
+    expect(chooser(aRunStep(1, { background: true }), job)).toEqual({ kind: "run" });
+    const way = { kind: "javascript", using: "node20", path: "a" };
+    expect(chooser(aUsesStep(1, "./a", { background: true }), job)).toEqual(way);
     for (const control of ["wait", "wait-all", "cancel", "parallel"] as const) {
-      expect(sentence(chooser(aControlStep(1, { control }), job))).toContain(`the keyword '${control}' is unsupported`);
+      expect(chooser(aControlStep(1, { control }), job)).toEqual({ kind: "control", control });
+    }
+  });
+
+  it("is told without a manifest for steps that are met in a run, by the same rules", () => {
+    const uses = ["actions/checkout@v4", "./a/../b/", ".\\c", "./../out", "docker://alpine", "o/r@v1"];
+    expect(uses.map((reference) => wayWithoutManifest(aUsesStep(1, reference)))).toMatchObject([
+      { kind: "builtin" },
+      { kind: "local", path: "b" },
+      { kind: "local", path: "c" },
+      { kind: "unsupported" },
+      { kind: "unsupported" },
+      { kind: "unsupported" },
+    ]);
+  });
+
+  it("is unsupported for a composite action with steps in the background, which GitHub refuses", () => {
+    for (const step of ["{ run: echo, shell: sh, background: true }", "{ wait-all: }", "{ parallel: [] }"]) {
+      expect(sentence(choose("./c", { c: composite(step) }))).toContain("cannot be read");
     }
   });
 

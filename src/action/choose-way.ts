@@ -1,19 +1,45 @@
 /**
  * The way each step will run, decided before anything does. Manifests of local actions are read through `lookup` from the
- * repository as it is now; one that is not there may be written by a step, so it is `local` and read when it is reached.
- * What cannot run is `unsupported` with what to do instead; nothing falls through. Source: DESIGN §4, ACTIONS-CONTRACT §4.1.
+ * repository as it is now; one that is not there may be written by a step, so it is `local` and read when it is reached. Those
+ * of other repositories were found before (`known`). For each: policy, the real action, a built-in, else `unsupported` with
+ * what to do instead; nothing falls through. Source: DESIGN §4, ACTIONS-CONTRACT §4.1.
  */
-import { posix } from "node:path";
-import type { WayChooser } from "../plan/plan-workflow.ts";
-import type { Way } from "../plan/plan.ts";
-import type { Step, UsesStep } from "../workflow/workflow.ts";
+import type { WayChooser } from "../plan/plan-jobs.ts";
+import type { RemoteAction, Way } from "../plan/plan.ts";
+import type { Step } from "../workflow/workflow.ts";
+import { builtinFor } from "./builtins.ts";
 import { readManifest } from "./manifest.ts";
+import type { PolicyFault } from "./policy.ts";
+import { parseActionReference, referenceText, repositoryKey } from "./reference.ts";
+import type { RemoteReference } from "./reference.ts";
 
 /**
  * Finds the manifest (action.yml, action.yaml, Dockerfile, dockerfile, in this order) in a directory of the repository, given
  * relative to its root, `.` for the root itself. Undefined when there is none.
  */
-export type ManifestLookup = (directory: string) => { readonly path: string; readonly text: string } | undefined;
+export type ManifestLookup = (directory: string) => ManifestFile | undefined;
+
+export interface ManifestFile {
+  readonly path: string;
+  readonly text: string;
+}
+
+/** What is known of an action in another repository. */
+export type KnownAction =
+  /** Without a manifest its directory holds no action. */
+  | { readonly kind: "found"; readonly action: RemoteAction; readonly manifest: ManifestFile | undefined }
+  /** It cannot be had; a built-in may stand in. */
+  | { readonly kind: "missing"; readonly fix: string }
+  /** It must not be used, and nothing may stand in for it: `fault` completes "the action 'x', which …, is unsupported". */
+  | { readonly kind: "stopped"; readonly fault: string; readonly fix: string };
+
+export interface WayOptions {
+  /** False: `actions/checkout` is an action like others. */
+  readonly builtins: boolean;
+  /** Undefined for a reference that nobody has looked for. */
+  readonly known?: ((reference: RemoteReference) => KnownAction | undefined) | undefined;
+  readonly policy?: ((reference: RemoteReference) => PolicyFault | undefined) | undefined;
+}
 
 /** GitHub's figure: a composite action may nest nine more. */
 const MAX_NESTING = 10;
@@ -21,107 +47,187 @@ const MAX_NESTING = 10;
 /** Steps within one `uses:` altogether. Actions that each use another many times over multiply; this bounds what a plan holds. */
 const MAX_NESTED_STEPS = 1_000;
 
-/** `builtins` false: `actions/checkout` is an action like others. A chooser reads each manifest once. */
-export function createWayChooser(lookup: ManifestLookup, options: { readonly builtins: boolean }): WayChooser {
+/** Of a step in a workflow, or in a composite action of another repository (`inside`). */
+export type StepWayChooser = (step: Step, inside: RemoteAction | undefined) => Way;
+
+/** A chooser reads each manifest once. */
+export function createWayChooser(lookup: ManifestLookup, options: WayOptions): WayChooser {
+  const choose = createStepWayChooser(lookup, options);
+  return (step) => choose(step, undefined);
+}
+
+export function createStepWayChooser(lookup: ManifestLookup, options: WayOptions): StepWayChooser {
   const readAction = remembered((directory) => readLocalAction(directory, lookup));
-  const choose = (step: Step): Way =>
-    chooseWay(step, { readAction, builtins: options.builtins, parents: [], budget: { steps: MAX_NESTED_STEPS } });
+  const readRemote = remembered((key) => readRemoteAction(remotes.get(key)));
+  const remotes = new Map<string, FoundAction>();
+  const readFound = (found: FoundAction): ReadAction => {
+    const key = keyOf(found.action);
+    remotes.set(key, found);
+    return readRemote(key);
+  };
+  const choose = (step: Step, inside: RemoteAction | undefined): Way =>
+    chooseWay(step, { ...options, readAction, readFound, inside, parents: [], budget: { steps: MAX_NESTED_STEPS } });
   const chosen = new Map<string, Way>();
-  return (step) => {
-    if (step.kind !== "uses" || step.background) return choose(step);
-    const way = chosen.get(step.uses) ?? choose(step);
+  return (step, inside) => {
+    if (step.kind !== "uses" || inside !== undefined) return choose(step, inside);
+    const way = chosen.get(step.uses) ?? choose(step, inside);
     chosen.set(step.uses, way);
     return way;
   };
 }
 
-interface Choice {
-  readonly readAction: (directory: string) => LocalAction;
-  readonly builtins: boolean;
-  /** Directories of the composite actions around the step, outermost first. */
+type FoundAction = Extract<KnownAction, { kind: "found" }>;
+
+interface Choice extends WayOptions {
+  readonly readAction: (directory: string) => ReadAction;
+  readonly readFound: (found: FoundAction) => ReadAction;
+  /** The action around the step, where that is of another repository. */
+  readonly inside: RemoteAction | undefined;
+  /** The composite actions around the step, outermost first. */
   readonly parents: readonly string[];
   /** Counts down while one declared step is looked into. */
   readonly budget: { steps: number };
 }
 
 function chooseWay(step: Step, choice: Choice): Way {
-  if (step.kind === "control") {
-    return unsupported(`the keyword '${step.control}'`, "write the steps one after another, without background steps");
+  if (step.kind !== "uses") return wayWithoutManifest(step);
+  const reference = parseActionReference(step.uses);
+  if (reference.kind === "remote") return chooseRemote(reference, step.uses, choice);
+  if (reference.kind === "own" && choice.inside !== undefined) {
+    const [owner = "", name = ""] = choice.inside.repository.split("/");
+    return chooseRemote({ owner, name, path: reference.path, ref: choice.inside.ref }, step.uses, choice);
   }
-  if (step.background) return unsupported("a background step", "remove background: and run the step in its turn");
-  return step.kind === "run" ? { kind: "run" } : chooseAction(step, choice);
+  const way = wayWithoutManifest(step, choice.builtins);
+  return way.kind === "local" ? chooseLocal(way.path, choice) : way;
 }
 
-function chooseAction({ uses }: UsesStep, choice: Choice): Way {
-  if (/^\.[/\\]/u.test(uses)) return chooseLocal(uses, choice);
-  if (/^docker:\/\//iu.test(uses))
-    return unsupported(`the container action '${uses}'`, "run what the image runs in a run: step");
-  if (uses.startsWith("$/")) return unsupported(`the form '${uses}'`, `write './${uses.slice(2)}' after a checkout`);
-  const remote = /^([\w.-]+\/[\w.-]+)((?:\/[^/@]+)*)\/?@([^@]+)$/u.exec(uses);
-  if (remote === null) {
-    const forms = "owner/repo@ref, owner/repo/path@ref, ./path or docker://image";
-    return unsupported(`the reference '${uses}'`, `write it in one of the forms ${forms}`);
+/** What the step says by itself: for an action of the repository only where it is. Also asked for steps that a run meets first. */
+export function wayWithoutManifest(step: Step, builtins = true): Way {
+  if (step.kind === "run") return { kind: "run" };
+  if (step.kind === "control") return { kind: "control", control: step.control };
+  const { uses } = step;
+  const reference = parseActionReference(uses);
+  switch (reference.kind) {
+    case "local":
+      return { kind: "local", path: reference.path };
+    case "outside": {
+      const what = `the path '${uses}', which leads outside the repository,`;
+      return unsupported(what, "move the action into the repository");
+    }
+    case "docker":
+      return unsupported(`the container action '${uses}'`, "run what the image runs in a run: step");
+    case "own":
+      return unsupported(`the form '${uses}'`, `write './${reference.path}' after a checkout`);
+    case "invalid":
+      return unsupported(`the reference '${uses}'`, reference.reason);
+    case "remote": {
+      const rule = builtins ? builtinFor(reference) : undefined;
+      return rule === undefined ? unknownAction(uses) : { kind: "builtin", builtin: rule.builtin };
+    }
   }
-  const isCheckout = remote[1]?.toLowerCase() === "actions/checkout" && remote[2] === "";
-  if (isCheckout && choice.builtins) return { kind: "builtin", builtin: "checkout" };
-  return unsupported(
-    `the remote action '${uses}'`,
-    "copy it into the repository and use it as ./path, or write it as run: steps",
-  );
 }
 
-function chooseLocal(uses: string, choice: Choice): Way {
-  const directory = posix.normalize(uses.replaceAll("\\", "/")).replace(/\/$/u, "");
-  if (directory === ".." || directory.startsWith("../")) {
-    return unsupported(
-      `the path '${uses}', which leads outside the repository,`,
-      "move the action into the repository",
-    );
-  }
-  const around = [...choice.parents, directory];
-  if (choice.parents.includes(directory)) {
+function chooseRemote(reference: RemoteReference, uses: string, choice: Choice): Way {
+  const denied = choice.policy?.(reference);
+  if (denied !== undefined) return unsupported(`the action '${uses}', which ${denied.fault},`, denied.fix);
+  const rule = choice.builtins ? builtinFor(reference) : undefined;
+  if (rule?.first === true) return { kind: "builtin", builtin: rule.builtin };
+  const known = choice.known?.(reference);
+  if (known?.kind === "found") return wayOf(choice.readFound(known), choice);
+  if (known?.kind === "stopped") return unsupported(`the action '${uses}', which ${known.fault},`, known.fix);
+  if (rule !== undefined) return { kind: "builtin", builtin: rule.builtin };
+  return known === undefined
+    ? unknownAction(uses)
+    : unsupported(`the action '${uses}', which cannot be had,`, known.fix);
+}
+
+function chooseLocal(directory: string, choice: Choice): Way {
+  return wayOf(choice.readAction(directory), choice);
+}
+
+function wayOf(action: ReadAction, choice: Choice): Way {
+  if (action.kind === "way") return action.way;
+  const around = [...choice.parents, action.label];
+  const isSame = (parent: string): boolean => parent.toLowerCase() === action.label.toLowerCase();
+  if (choice.parents.some(isSame)) {
     return unsupported(`the recursion of actions ${around.join(" -> ")}`, "break the circle");
   }
   if (around.length > MAX_NESTING) {
     return unsupported(`nesting deeper than ${MAX_NESTING} actions (${around.join(" -> ")})`, "nest fewer actions");
   }
-  const action = choice.readAction(directory);
-  if (action.kind === "way") return action.way;
-  return chooseComposite(directory, action.steps, { ...choice, parents: around });
-}
-
-function chooseComposite(directory: string, nested: readonly Step[], choice: Choice): Way {
+  const inner: Choice = { ...choice, parents: around, inside: action.action };
   const steps: { name: string; way: Way }[] = [];
-  for (const step of nested) {
+  for (const step of action.steps) {
     if (choice.budget.steps === 0) {
-      return unsupported(`a step of more than ${MAX_NESTED_STEPS} nested steps`, `use './${directory}' fewer times`);
+      return unsupported(`a step of more than ${MAX_NESTED_STEPS} nested steps`, `use '${action.label}' fewer times`);
     }
     choice.budget.steps -= 1;
-    steps.push({ name: nameOf(step), way: chooseWay(step, choice) });
+    steps.push({ name: nameOf(step), way: chooseWay(step, inner) });
   }
-  return { kind: "composite", path: directory, steps };
+  return { kind: "composite", path: action.path, action: action.action, steps };
 }
 
 /** A composite action's way depends on where it is used; that of the others does not. */
-type LocalAction =
-  | { readonly kind: "composite"; readonly steps: readonly Step[] }
+type ReadAction =
+  | {
+      readonly kind: "composite";
+      readonly path: string;
+      readonly action: RemoteAction | undefined;
+      readonly label: string;
+      readonly steps: readonly Step[];
+    }
   | { readonly kind: "way"; readonly way: Way };
 
-function readLocalAction(directory: string, lookup: ManifestLookup): LocalAction {
+function readLocalAction(directory: string, lookup: ManifestLookup): ReadAction {
   const found = lookup(directory);
   if (found === undefined) return { kind: "way", way: { kind: "local", path: directory } };
-  const docker = unsupported(`the container action './${directory}'`, "run what its image runs in run: steps");
-  if (/(?:^|\/)dockerfile$/iu.test(found.path)) return { kind: "way", way: docker };
-  const read = readManifest(found.path, found.text);
+  const file = { ...found, place: found.path };
+  return readAction(file, { path: directory, action: undefined, label: directory, uses: `./${directory}` });
+}
+
+function readRemoteAction(found: FoundAction | undefined): ReadAction {
+  if (found === undefined) throw new Error("A remote action is read that was not found");
+  const { action, manifest } = found;
+  const uses = textOf(action);
+  if (manifest === undefined) {
+    const what = `the action '${uses}', which has no action.yml, action.yaml or Dockerfile at commit ${action.sha},`;
+    return { kind: "way", way: unsupported(what, "correct its path or version") };
+  }
+  const file = { ...manifest, place: `${manifest.path} of ${action.repository}@${action.ref}` };
+  return readAction(file, { path: action.path, action, label: uses, uses });
+}
+
+interface ActionPlace {
+  readonly path: string;
+  readonly action: RemoteAction | undefined;
+  readonly label: string;
+  readonly uses: string;
+}
+
+function readAction(file: ManifestFile & { readonly place: string }, at: ActionPlace): ReadAction {
+  const { path, action, label } = at;
+  const docker = unsupported(`the container action '${at.uses}'`, "run what its image runs in run: steps");
+  if (/(?:^|\/)dockerfile$/iu.test(file.path)) return { kind: "way", way: docker };
+  const read = readManifest(file.path, file.text);
   if (read.kind === "refused") {
     const reason = read.diagnostics[0]?.message ?? "the reader gave no reason";
-    return { kind: "way", way: unsupported(`the manifest ${found.path}, which cannot be read,`, reason) };
+    return { kind: "way", way: unsupported(`the manifest ${file.place}, which cannot be read,`, reason) };
   }
   const { runs } = read.manifest;
   if (runs.kind === "docker") return { kind: "way", way: docker };
-  if (runs.kind === "javascript")
-    return { kind: "way", way: { kind: "javascript", using: runs.using, path: directory } };
-  return { kind: "composite", steps: runs.steps };
+  if (runs.kind === "composite") return { kind: "composite", path, action, label, steps: runs.steps };
+  return { kind: "way", way: { kind: "javascript", using: runs.using, path, action } };
+}
+
+function textOf({ repository, path, ref }: RemoteAction): string {
+  const [owner = "", name = ""] = repository.split("/");
+  return referenceText({ owner, name, path, ref });
+}
+
+/** Two spellings of a repository are one action. */
+function keyOf({ repository, path, ref }: RemoteAction): string {
+  const [owner = "", name = ""] = repository.split("/");
+  return `${repositoryKey({ owner, name, ref })} ${path}`;
 }
 
 /** For a person reading the plan: expressions stay as they were written. */
@@ -142,6 +248,13 @@ function remembered<T>(read: (key: string) => T): (key: string) => T {
     known.set(key, entry);
     return entry.value;
   };
+}
+
+function unknownAction(uses: string): Way {
+  return unsupported(
+    `the remote action '${uses}'`,
+    "copy it into the repository and use it as ./path, or write it as run: steps",
+  );
 }
 
 function unsupported(what: string, fix: string): Way {

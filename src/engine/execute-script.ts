@@ -25,6 +25,7 @@ export async function executeScript(run: StepRun, step: RunStep): Promise<Execut
   logPreamble(log, { script, shell: shell.display, env: { ...job.state.env, ...run.env } });
   return runProcess(run, {
     argv,
+    fallback: shell.fallback,
     cwd: resolveDirectory(layout.workspace, directory),
     action: {},
     write: [{ path, content: shell.prepare(script), mode: 0o644 }],

@@ -1,10 +1,11 @@
 /**
- * What a `uses` stands for, decided when its step is reached: a local manifest is read from the workspace, because a step
- * before it may have written it. The plan has refused what cannot run; a manifest written meanwhile is refused here.
+ * What a `uses` stands for when its step is reached. Which way it runs was planned; a local manifest is read again, from the
+ * workspace, because a step before it may have written it, and one that cannot run is refused here.
  */
 import { MANIFEST_FILES, MAX_MANIFEST_BYTES, readManifest } from "../action/manifest.ts";
 import type { ActionManifest } from "../action/manifest.ts";
 import { formatDiagnostic } from "../lib/diagnostic.ts";
+import type { Way } from "../plan/plan.ts";
 import type { UsesStep } from "../workflow/workflow.ts";
 import { actionInputs } from "./action-inputs.ts";
 import type { StepRun } from "./step-run.ts";
@@ -27,17 +28,17 @@ export type FoundAction =
 export async function findAction(
   run: StepRun,
   step: UsesStep,
+  way: Way,
   given: Readonly<Record<string, string>>,
 ): Promise<FoundAction> {
-  if (/^actions\/checkout@/i.test(step.uses)) {
+  if (way.kind === "builtin") {
     logHead(run, step.uses, given);
     return { kind: "checkout" };
   }
-  if (!step.uses.startsWith("./")) {
-    return { kind: "refused", message: `'${step.uses}' is unsupported: only local actions (./path) can run yet` };
-  }
-  const path = step.uses.slice(2).replace(/\/+$/, "");
-  const directory = `${run.job.machine.layout.workspace}/${path}`;
+  if (way.kind === "unsupported") return { kind: "refused", message: `${way.what} is unsupported: ${way.fix}` };
+  if (way.kind === "run" || way.kind === "control") throw new Error(`'${step.uses}' was planned as ${way.kind}`);
+  const { path } = way;
+  const directory = path === "." ? run.job.machine.layout.workspace : `${run.job.machine.layout.workspace}/${path}`;
   const found = await readManifestFile(run, directory);
   if (found === undefined) {
     const message = `Can't find 'action.yml', 'action.yaml' or 'Dockerfile' under '${directory}'. Did you forget to run actions/checkout before running your local action?`;

@@ -2,15 +2,21 @@
 import { createStepLog } from "../joblog/step-log.ts";
 import type { StepLog } from "../joblog/step-log.ts";
 import type { JobRun } from "./job-run.ts";
-import { prependPath } from "./step-environment.ts";
+import { addToPath, saveState, setVariable } from "./job-state.ts";
 
+const UNSECURE_COMMANDS = "ACTIONS_ALLOW_UNSECURE_COMMANDS";
 const MATCHER_FILE_MAX_BYTES = 1 << 20;
 
 /** `outputs` and `state` grow by the deprecated commands `::set-output` and `::save-state`. */
 export function openStepLog(
   job: JobRun,
   ref: string,
-  step: { readonly outputs: Record<string, string>; readonly state: Record<string, string> },
+  step: {
+    readonly outputs: Record<string, string>;
+    readonly state: Record<string, string>;
+    /** The step's own, once it is known. */
+    readonly env?: Readonly<Record<string, string>>;
+  },
 ): StepLog {
   const { layout, agent } = job.machine;
   return createStepLog({
@@ -21,12 +27,13 @@ export function openStepLog(
     emit: job.emit,
     workspace: layout.workspace,
     debug: job.debug,
-    allowUnsecureCommands: () => job.state.env["ACTIONS_ALLOW_UNSECURE_COMMANDS"]?.toLowerCase() === "true",
+    allowUnsecureCommands: () =>
+      (step.env?.[UNSECURE_COMMANDS] ?? job.state.env[UNSECURE_COMMANDS])?.toLowerCase() === "true",
     effects: {
       setOutput: (name, value) => void (step.outputs[name] = value),
-      saveState: (name, value) => void (step.state[name] = value),
-      setEnv: (name, value) => void (job.state.env[name] = value),
-      addPath: (path) => void (job.state.path = prependPath(job.state.path, [path])),
+      saveState: (name, value) => saveState(step.state, name, value),
+      setEnv: (name, value) => setVariable(job.state, name, value),
+      addPath: (path) => addToPath(job.state, [path]),
     },
     readMatcherFile: (path) => agent.readFile(path, MATCHER_FILE_MAX_BYTES),
   });

@@ -1,18 +1,25 @@
 /**
  * One job in one machine: set up, steps, posts, outputs, conclusion (ACTIONS-CONTRACT §3.4). Every declared step of the job
- * gets exactly one fate, also when the machine is lost between two of them.
+ * gets exactly one fate, also when the machine is lost between two of them or while others run in the background.
  */
 import { EngineError } from "../lib/engine-error.ts";
 import { ExpressionError, evaluate, toText } from "../expression/evaluate.ts";
-import type { Conclusion, Fate, JobKey, StepPhase } from "../store/run-event.ts";
+import type { Conclusion } from "../store/run-event.ts";
 import type { PlannedStep } from "../plan/plan.ts";
+import type { StepLog } from "../joblog/step-log.ts";
+import type { Permissions } from "../workflow/permissions.ts";
+import type { Step } from "../workflow/workflow.ts";
+import { BackgroundSteps, whyLost } from "./background-steps.ts";
 import { jobScope } from "./contexts.ts";
 import type { JobRun } from "./job-run.ts";
 import { openStepLog } from "./open-step-log.ts";
+import { concludeWithoutRunning, notReached, reportStep } from "./report-step.ts";
+import { collectRest, runControl } from "./run-control.ts";
 import { runPost } from "./run-posts.ts";
 import { runStep } from "./run-step.ts";
 import type { StepEnd } from "./run-step.ts";
-import { plainStepName, stepName } from "./step-name.ts";
+import { stepName } from "./step-name.ts";
+import type { StepPlace } from "./step-run.ts";
 
 const NEVER = new AbortController().signal;
 
@@ -31,21 +38,25 @@ export interface JobLimits {
 }
 
 /** Throws nothing that happens in the job: a lost machine is in the result, and so is one that refuses to be made ready or cleaned. */
-export async function runJob(job: JobRun, limits: JobLimits): Promise<JobResult> {
+export async function runJob(given: JobRun, limits: JobLimits): Promise<JobResult> {
+  const background = new BackgroundSteps();
+  const job: JobRun = { ...given, kill: AbortSignal.any([given.kill, background.broken]) };
   const remaining = [...job.instance.steps];
   try {
     await setUp(job);
     for (let next = remaining[0]; next !== undefined && !job.kill.aborted; next = remaining[0]) {
       remaining.shift();
-      await runDeclared(job, next);
+      await runDeclared(job, next, remaining, background);
     }
+    await collectRest(job, background);
     await runPosts(job);
     if (job.kill.aborted) return killed(job, remaining);
     await complete(job);
   } catch (error) {
+    await background.abandon(error);
     if (!(error instanceof EngineError)) throw error;
     const lost = error.code === "GUEST_REFUSED" ? undefined : error;
-    const reason = lost === undefined ? error.message : `the machine was lost: ${error.message}`;
+    const reason = whyLost(error);
     notReached(job.emit, job.instance.key, remaining, reason);
     const ended: JobResult = { conclusion: "failure", reason, outputs: {}, lost };
     return lost === undefined ? withOutputs(job, ended) : ended;
@@ -77,7 +88,7 @@ async function runPosts(job: JobRun): Promise<void> {
   for (const [index, post] of posts.toReversed().entries()) {
     if (job.kill.aborted) return;
     const ref = `post-${posts.length - index}`;
-    await reported(job, ref, "post", `Post ${post.name}`, () => runPost(job, post, ref, NEVER));
+    await reportStep(job, { ref, phase: "post", name: `Post ${post.name}` }, () => runPost(job, post, ref, NEVER));
   }
 }
 
@@ -88,41 +99,17 @@ function killed(job: JobRun, remaining: readonly PlannedStep[]): JobResult {
   return { conclusion: "cancelled", reason, outputs: {}, lost: undefined };
 }
 
-/** Gives steps whose turn never came their fate. */
-export function notReached(emit: JobRun["emit"], job: JobKey, steps: readonly PlannedStep[], reason: string): void {
-  concludeWithoutRunning(emit, job, steps, { kind: "not_reached", reason });
-}
-
-/** One fate for steps that nothing of ran: their job was skipped, cancelled before it started, or lost its machine. */
-export function concludeWithoutRunning(
-  emit: JobRun["emit"],
-  job: JobKey,
-  steps: readonly PlannedStep[],
-  fate: Exclude<Fate, { kind: "ran" }>,
-): void {
-  for (const { step } of steps) {
-    emit({
-      type: "step_completed",
-      job,
-      step: String(step.number),
-      phase: "main",
-      name: plainStepName(step),
-      fate,
-      durationMs: 0,
-    });
-  }
-}
-
 /** Empty workspace and temp, and nothing of an earlier job in the same machine that still runs. */
 async function setUp(job: JobRun): Promise<void> {
   const { machine, plan, instance } = job;
   const { layout, agent } = machine;
-  await reported(job, "set-up", "set_up", "Set up job", async () => {
+  await reportStep(job, { ref: "set-up", phase: "set_up", name: "Set up job" }, async () => {
     const log = openStepLog(job, "set-up", { outputs: {}, state: {} });
     log.line(`Machine: ${machine.id}`);
     log.line(`Isolation: ${machine.isolation}`);
-    log.line(`Workflow: ${plan.workflow.path}`);
+    log.line(`Workflow: ${job.workflow.path}`);
     log.line(`Job: ${instance.name}`);
+    logPermissions(log, job.permissions);
     await agent.reset({
       empty: [layout.workspace, layout.temp, `${layout.temp}/_github_workflow`, `${layout.temp}/_runner_file_commands`],
     });
@@ -136,70 +123,56 @@ async function setUp(job: JobRun): Promise<void> {
   });
 }
 
-async function runDeclared(job: JobRun, planned: PlannedStep): Promise<void> {
+function logPermissions(log: StepLog, permissions: Permissions): void {
+  log.group("GITHUB_TOKEN Permissions");
+  for (const [scope, level] of Object.entries(permissions)) if (level !== "none") log.line(`${scope}: ${level}`);
+  log.groupEnd();
+}
+
+/** `remaining` are the steps behind it, the first of which are those of a `parallel`. */
+async function runDeclared(
+  job: JobRun,
+  planned: PlannedStep,
+  remaining: PlannedStep[],
+  background: BackgroundSteps,
+): Promise<void> {
   const { step } = planned;
-  const ref = String(step.number);
-  await reported(job, ref, "main", stepName(job, step), async () => {
-    if (step.kind === "control") {
-      // The plan refuses these; a step that came through all the same must not pass for one that ran.
-      job.state.status = "failure";
-      return {
-        kind: "ran",
-        outcome: "failure",
-        conclusion: "failure",
-        message: `unsupported: ${step.control}`,
-        outputs: {},
-      };
-    }
-    return runStep(job, step, { ref, phase: "main", scope: job.state.scope, timeout: NEVER, posts: job.state.posts });
-  });
+  if (step.kind !== "control") {
+    if (step.background) background.start(job, planned, runBeside);
+    else await runBeside(job, planned, NEVER);
+    return;
+  }
+  const inner = remaining.splice(0, step.steps.length);
+  await reportStep(job, reportOf(job, step), () =>
+    runControl(job, step, inner, background, runBeside, placeOf(job, step, NEVER)),
+  );
+}
+
+function runBeside(job: JobRun, planned: PlannedStep, stop: AbortSignal): Promise<StepEnd> {
+  const { step } = planned;
+  return reportStep(job, reportOf(job, step), () => runStep(job, planned, placeOf(job, step, stop)));
+}
+
+function reportOf(job: JobRun, step: Step): Parameters<typeof reportStep>[1] {
+  return { ref: String(step.number), phase: "main", name: stepName(job, step) };
+}
+
+function placeOf({ state }: JobRun, step: Step, stop: AbortSignal): StepPlace {
+  return { ref: String(step.number), phase: "main", scope: state.scope, timeout: NEVER, stop, posts: state.posts };
 }
 
 /** What the processes of the job left running ends with it, here and not in the next job. */
 async function complete(job: JobRun): Promise<void> {
   const { layout, agent } = job.machine;
-  await reported(job, "complete", "complete", "Complete job", async () => {
+  await reportStep(job, { ref: "complete", phase: "complete", name: "Complete job" }, async () => {
     await agent.reset({ empty: [layout.temp], killTrackingId: job.trackingId });
     return { kind: "ran", outcome: "success", conclusion: "success", outputs: {} };
   });
 }
 
-/** Says that a step starts and what became of it: the only place where a fate enters the record. */
-async function reported(
-  job: JobRun,
-  ref: string,
-  phase: StepPhase,
-  name: string,
-  work: () => Promise<StepEnd>,
-): Promise<void> {
-  const { emit, now } = job;
-  const key = job.instance.key;
-  const startedAt = now();
-  const completed = (fate: Fate): void =>
-    emit({ type: "step_completed", job: key, step: ref, phase, name, fate, durationMs: Math.round(now() - startedAt) });
-  emit({ type: "step_started", job: key, step: ref, phase, name });
-  try {
-    completed(fateOf(await work(), job));
-  } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    completed({ kind: "ran", outcome: "failure", conclusion: "failure", exitCode: undefined, message });
-    throw error;
-  }
-}
-
-function fateOf(end: StepEnd, job: JobRun): Fate {
-  if (end.kind === "skipped") {
-    return job.state.status === "cancelled" && job.cancel.aborted
-      ? { kind: "cancelled", reason: "the job was cancelled before this step" }
-      : { kind: "skipped", reason: end.reason };
-  }
-  const { outcome, conclusion, exitCode, message } = end;
-  return { kind: "ran", outcome, conclusion, exitCode, message };
-}
-
 /** Computed also when the job failed; an empty one is left out, and one that holds a secret too (ACTIONS-CONTRACT §2.5, §3.4). */
 function jobOutputs(job: JobRun): Record<string, string> {
-  const outputs: Record<string, string> = {};
+  const outputs: Record<string, string> = Object.create(null);
   for (const { key, value } of job.instance.job.outputs?.entries ?? []) {
     const name = key.kind === "literal" ? String(key.value) : key.source;
     const text = toText(evaluate(value, jobScope(job)));

@@ -5,9 +5,9 @@
 import { ExpressionError, evaluate, isTruthy } from "../expression/evaluate.ts";
 import { Semaphore } from "../lib/semaphore.ts";
 import type { PlannedJob } from "../plan/plan.ts";
-import type { Job, StepsJob } from "../workflow/workflow.ts";
+import type { Job } from "../workflow/workflow.ts";
 import { jobContexts, needsScope } from "./contexts.ts";
-import { announce, endWithoutRunning } from "./end-without-running.ts";
+import { announce, endAsEarlier, endWithoutRunning, leaveOut } from "./end-without-running.ts";
 import { enterGroup } from "./enter-group.ts";
 import type { InstanceEnd, JobRecord, JobsEnd } from "./job-end.ts";
 import { jobInstances, unexpanded } from "./job-instances.ts";
@@ -32,7 +32,7 @@ export async function runJobs(workflow: WorkflowRun, start: StartInstance): Prom
   const ends: InstanceEnd[] = [];
   for (const next of planned.jobs) {
     const { id, needs } = next.job;
-    const ended = Promise.all(needs.map((need) => running.get(need)))
+    const ended = Promise.all(needs.flatMap((need) => running.get(need) ?? []))
       .then(() => runPlanned(workflow, next, done, start))
       .then((legs) => {
         done.set(id, { id, legs });
@@ -70,7 +70,7 @@ async function runPlanned(
   const legs: InstanceEnd[] = [];
   await allOrFirstFault(
     opened.instances.map(async (instance) => {
-      using _place = await places.acquire();
+      using place = await places.acquire();
       const end = await runInstance(workflow, instance, { done, siblings: siblings.signal, start });
       const fails = end.conclusion === "failure" && !end.tolerated && instance.failFast;
       if (fails) siblings.abort("another job of its matrix failed");
@@ -125,9 +125,11 @@ async function runInstance(
   const { run } = workflow;
   const early = endOfEarlierAttempt(workflow, instance) ?? endBeforeStart(workflow, instance, done, siblings);
   if (early !== undefined) return early;
+  const cancelled = cancelUnlessInsisting(workflow, instance, done);
+  if (instance.unsupported !== undefined) return leaveOut(run, instance, instance.unsupported);
 
   const superseded = new AbortController();
-  const cancel = AbortSignal.any([workflow.cancel, siblings, superseded.signal]);
+  const cancel = AbortSignal.any([cancelled, siblings, superseded.signal]);
   const turn = await enterGroup(workflow, {
     template: instance.job.concurrency,
     scope: { contexts: jobContexts(workflow, instance, done), functions: {} },
@@ -137,7 +139,7 @@ async function runInstance(
   });
   if (turn.kind === "refused") return endWithoutRunning(run, instance, "failure", turn.message);
   if (turn.kind === "cancelled") return endWithoutRunning(run, instance, "cancelled", turn.reason);
-  using _hold = turn.hold;
+  using hold = turn.hold;
 
   if (isCall(instance)) {
     const heldGroups = turn.group === undefined ? workflow.heldGroups : new Set([...workflow.heldGroups, turn.group]);
@@ -146,7 +148,7 @@ async function runInstance(
     return objection ?? runCall(caller, instance, done, cancel, (called) => runJobs(called, start));
   }
   if (!isStepsInstance(instance)) throw new Error(`Job ${instance.key} is neither steps nor a call`);
-  using _slot = await run.slots.acquire();
+  using slot = await run.slots.acquire();
   const objection = endBeforeStart(workflow, instance, done, AbortSignal.any([siblings, superseded.signal]));
   if (objection !== undefined) return objection;
   const end = await start(workflow, instance, done, cancel);
@@ -168,15 +170,37 @@ function endBeforeStart(
   if (others.aborted && typeof others.reason === "string")
     return endWithoutRunning(run, instance, "cancelled", others.reason);
   if (run.killed()) return endWithoutRunning(run, instance, "cancelled", "the run was ended at once");
-  if (!cancelRequested(workflow)) return undefined;
-  // Asked again: what was true before the cancel may not be now.
+  if (!cancelRequested(workflow) || insists(workflow, instance, done)) return undefined;
+  return endWithoutRunning(run, instance, "cancelled", cancelReason(workflow));
+}
+
+/** Asked again when the run is cancelled: what was true before may not be now. One that cannot be evaluated is cancelled. */
+function insists(workflow: WorkflowRun, { job }: JobInstance<Job>, done: ReadonlyMap<string, JobRecord>): boolean {
   try {
-    const insists = isTruthy(evaluate(instance.job.condition, needsScope(workflow, instance.job, done)));
-    return insists ? undefined : endWithoutRunning(run, instance, "cancelled", cancelReason(workflow));
-  } catch (problem) {
-    if (problem instanceof ExpressionError) return endWithoutRunning(run, instance, "failure", problem.message);
-    throw problem;
+    return isTruthy(evaluate(job.condition, needsScope(workflow, job, done)));
+  } catch (error) {
+    if (error instanceof ExpressionError) return false;
+    throw error;
   }
+}
+
+/**
+ * A job whose condition holds in a cancelled run goes on, or starts, as if nothing were
+ * (https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-cancellation).
+ */
+function cancelUnlessInsisting(
+  workflow: WorkflowRun,
+  instance: JobInstance<Job>,
+  done: ReadonlyMap<string, JobRecord>,
+): AbortSignal {
+  const { cancel } = workflow;
+  const own = new AbortController();
+  const ask = (): void => {
+    if (!insists(workflow, instance, done)) own.abort(cancel.reason);
+  };
+  if (cancel.aborted) ask();
+  else cancel.addEventListener("abort", ask, { once: true });
+  return own.signal;
 }
 
 /** A job that ended well in an earlier attempt is not run again, and those that need it see what it came to then. */
@@ -184,14 +208,13 @@ function endOfEarlierAttempt({ run }: WorkflowRun, instance: JobInstance<Job>): 
   const { earlier } = run.settings;
   const ended = earlier?.succeeded.get(instance.key);
   if (earlier === undefined || ended === undefined) return undefined;
-  const end = endWithoutRunning(run, instance, "skipped", `it succeeded in run ${earlier.run}`);
-  return { ...end, conclusion: "success", outputs: ended.outputs };
+  return endAsEarlier(run, instance, `it succeeded in run ${earlier.run}`, ended.outputs);
 }
 
 /** One that ended well has had a condition that was true. Its cells are known by their keys only when its matrix is expanded. */
 function ranEarlier(workflow: WorkflowRun, job: Job): boolean {
   const key = keyBelow(workflow, job.id);
-  const keys = workflow.run.settings.earlier?.succeeded.keys() ?? [];
+  const keys = [...(workflow.run.settings.earlier?.succeeded.keys() ?? [])];
   return keys.some((other) => other === key || other.startsWith(`${key} (`));
 }
 
@@ -199,7 +222,7 @@ function isCall(instance: JobInstance<Job>): instance is CallInstance {
   return instance.job.kind === "call";
 }
 
-function isStepsInstance(instance: JobInstance<Job>): instance is JobInstance<StepsJob> {
+function isStepsInstance(instance: JobInstance<Job>): instance is JobInstance {
   return instance.job.kind === "steps";
 }
 

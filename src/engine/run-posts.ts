@@ -14,9 +14,11 @@ import { evaluateIn } from "./step-run.ts";
 import type { Execution, StepPlace, StepRun } from "./step-run.ts";
 import { textMapping } from "./typed-value.ts";
 
+const NEVER = new AbortController().signal;
+
 /** Runs one post. A composite's is a block of its children's, and concluded as one. */
 export async function runPost(job: JobRun, post: Post, ref: string, timeout: AbortSignal): Promise<StepEnd> {
-  const place: StepPlace = { ref, phase: "post", scope: post.scope, timeout, posts: [] };
+  const place: StepPlace = { ref, phase: "post", scope: post.scope, timeout, stop: NEVER, posts: [] };
   switch (post.kind) {
     case "javascript":
       return runBody(job, post.step, place, {

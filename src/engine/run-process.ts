@@ -7,11 +7,16 @@ import { defaultVariables } from "./contexts.ts";
 import { isBlockedVariable } from "../joblog/blocked-variable.ts";
 import { MAX_COMMAND_FILE_BYTES, parseKeyValueFile, parsePathFile } from "./command-file.ts";
 import { execProcess } from "./exec-process.ts";
+import type { ProcessEnd } from "./exec-process.ts";
+import type { ExecRequest } from "../protocol/agent-api.ts";
 import type { Execution, StepRun } from "./step-run.ts";
-import { prependPath, stepEnvironment } from "./step-environment.ts";
+import { addToPath, saveState, setVariable } from "./job-state.ts";
+import { stepEnvironment } from "./step-environment.ts";
 
 export interface ProcessRequest {
   readonly argv: readonly string[];
+  /** The program to start with these arguments where the machine does not have the first one. */
+  readonly fallback?: string | undefined;
   readonly cwd: string;
   /** `INPUT_*`, `STATE_*` and other variables that only actions get. */
   readonly action: Readonly<Record<string, string>>;
@@ -20,7 +25,6 @@ export interface ProcessRequest {
   readonly saysExitCode: boolean;
 }
 
-const NEVER = new AbortController().signal;
 const CANCELLED: Execution = { outcome: "cancelled", message: "The operation was canceled." };
 
 const READ_ORDER = ["env", "path", "output", "state", "stepSummary"] as const satisfies readonly (keyof StepFiles)[];
@@ -28,7 +32,7 @@ const READ_ORDER = ["env", "path", "output", "state", "stepSummary"] as const sa
 export async function runProcess(run: StepRun, request: ProcessRequest): Promise<Execution> {
   const { job, log } = run;
   const { machine, kill } = job;
-  const cancel = run.insists ? NEVER : job.cancel;
+  const cancel = run.insists ? run.stop : AbortSignal.any([job.cancel, run.stop]);
   // Between a step's condition and its process lie round trips to the machine, and a cancel may come in any of them.
   if (cancel.aborted || kill.aborted) return CANCELLED;
   const { agent, layout, environment } = machine;
@@ -43,26 +47,30 @@ export async function runProcess(run: StepRun, request: ProcessRequest): Promise
   };
   const files = READ_ORDER.map((kind) => ({ kind, path: paths[kind] }));
 
-  const end = await execProcess(
-    agent,
-    {
-      id,
-      argv: [...request.argv],
-      env: stepEnvironment({
-        machine: { ...environment, RUNNER_TRACKING_ID: job.trackingId },
-        env: { ...job.state.env, ...run.env },
-        action: request.action,
-        path: job.state.path,
-        variables: defaultVariables(run, paths),
-      }),
-      cwd: request.cwd,
-      user: "runner",
-      write: [...request.write, ...files.map(({ path }) => ({ path, content: "", mode: 0o644 }))],
-      read: files.map(({ path }) => ({ path, maxBytes: MAX_COMMAND_FILE_BYTES })),
-    },
-    (stream, chunk) => log.write(stream, chunk),
-    { cancel, timeout: run.timeout, kill, ladder: job.ladder },
-  );
+  const exec: ExecRequest = {
+    id,
+    argv: [...request.argv],
+    env: stepEnvironment({
+      machine: { ...environment, RUNNER_TRACKING_ID: job.trackingId },
+      env: { ...job.state.env, ...run.env },
+      action: request.action,
+      path: job.state.path,
+      variables: defaultVariables(run, paths),
+    }),
+    cwd: request.cwd,
+    user: "runner",
+    write: [...request.write, ...files.map(({ path }) => ({ path, content: "", mode: 0o644 }))],
+    read: files.map(({ path }) => ({ path, maxBytes: MAX_COMMAND_FILE_BYTES })),
+  };
+  log.debug(exec.argv.join(" "));
+  const control = { cancel, timeout: run.timeout, kill, ladder: job.ladder };
+  const start = (started: ExecRequest): Promise<ProcessEnd> =>
+    execProcess(agent, started, (stream, chunk) => log.write(stream, chunk), control);
+  let end = await start(exec);
+  if (end.failure !== undefined && request.fallback !== undefined && !(await hasProgram(run, exec))) {
+    log.line(`${exec.argv[0]} was not found, so ${request.fallback} runs the script.`);
+    end = await start({ ...exec, id: job.newId(), argv: [request.fallback, ...exec.argv.slice(1)] });
+  }
   for (const refusal of machine.refusals) log.line(refusal);
   machine.refusals.clear();
   const { failed } = await log.end();
@@ -103,13 +111,20 @@ export async function runProcess(run: StepRun, request: ProcessRequest): Promise
     : { outcome: "success", exitCode: 0 };
 }
 
+/** Whether the machine has the program of `exec`, looked up as the step would: asked only when it could not be started. */
+async function hasProgram({ job }: StepRun, exec: ExecRequest): Promise<boolean> {
+  const argv = ["sh", "-c", 'command -v -- "$1"', "sh", exec.argv[0] ?? ""];
+  const asked = { ...exec, id: job.newId(), argv, cwd: job.machine.layout.workspace, write: [], read: [] };
+  return (await job.machine.agent.exec(asked, () => undefined)).code === 0;
+}
+
 /** Applies what the process wrote; what a bad line names as wrong fails the step, pairs before it take effect. */
 function applyCommandFile(run: StepRun, kind: keyof StepFiles, content: Buffer): string[] {
   if (content.length === 0) return [];
   const { job, log } = run;
   if (kind === "path") {
     const { paths, problem } = parsePathFile(content);
-    job.state.path = prependPath(job.state.path, paths);
+    addToPath(job.state, paths);
     return problem === undefined ? [] : unprocessed(log, kind, problem);
   }
   if (kind === "stepSummary") {
@@ -123,10 +138,18 @@ function applyCommandFile(run: StepRun, kind: keyof StepFiles, content: Buffer):
   }
   const { pairs, problem } = parseKeyValueFile(content);
   for (const [name, value] of pairs) {
-    if (kind === "output") run.outputs[name] = value;
-    else if (kind === "state") run.state[name] = value;
-    else if (isBlockedVariable(name)) log.error(`Can't store ${name} output parameter using '$GITHUB_ENV' command.`);
-    else job.state.env[name] = value;
+    if (kind === "output") {
+      run.outputs[name] = value;
+      log.debug(`Set output ${name} = ${value}`);
+    } else if (kind === "state") {
+      saveState(run.state, name, value);
+      log.debug(`Save intra-action state ${name} = ${value}`);
+    } else if (isBlockedVariable(name)) {
+      log.error(`Can't store ${name.toUpperCase()} output parameter using '$GITHUB_ENV' command.`);
+    } else {
+      setVariable(job.state, name, value);
+      log.debug(`${name}='${value}'`);
+    }
   }
   return problem === undefined ? [] : unprocessed(log, kind, problem);
 }

@@ -3,12 +3,14 @@
  * (ACTIONS-CONTRACT §3.3, §3.4). Composite actions are here because they are steps of steps.
  */
 import { ExpressionError, isTruthy, toText } from "../expression/evaluate.ts";
-import type { ExpressionTemplate } from "../expression/template.ts";
+import type { ExpressionTemplate, Value } from "../expression/template.ts";
 import type { ActionManifest } from "../action/manifest.ts";
 import { EngineError } from "../lib/engine-error.ts";
 import { unreachable } from "../lib/unreachable.ts";
 import type { StepResult } from "../store/run-event.ts";
-import type { RunStep, UsesStep } from "../workflow/workflow.ts";
+import type { PlannedStep, Way } from "../plan/plan.ts";
+import type { Step, UsesStep } from "../workflow/workflow.ts";
+import { wayWithoutManifest } from "../action/choose-way.ts";
 import { executeCheckout } from "./execute-checkout.ts";
 import { executeJavascript } from "./execute-javascript.ts";
 import { executeScript } from "./execute-script.ts";
@@ -16,6 +18,7 @@ import { findAction } from "./find-action.ts";
 import type { JobRun } from "./job-run.ts";
 import type { Post, Scope } from "./job-state.ts";
 import { openStepLog } from "./open-step-log.ts";
+import { plainStepName, stepName } from "./step-name.ts";
 import { evaluateIn, fail } from "./step-run.ts";
 import type { Execution, StepPlace, StepRun } from "./step-run.ts";
 import { timeLimit } from "./time-limit.ts";
@@ -33,8 +36,12 @@ export type StepEnd =
 const MAX_COMPOSITE_DEPTH = 10;
 
 /** Throws only `EngineError`: the machine is lost. Whatever the step does wrong is its end. */
-export async function runStep(job: JobRun, step: RunStep | UsesStep, place: StepPlace): Promise<StepEnd> {
-  const end = await runBody(job, step, place, { condition: step.condition, state: {}, execute });
+export async function runStep(job: JobRun, { step, way }: PlannedStep, place: StepPlace): Promise<StepEnd> {
+  const end = await runBody(job, step, place, {
+    condition: step.condition,
+    state: {},
+    execute: (run) => execute(run, way),
+  });
   if (step.idGiven) {
     place.scope.steps[step.id] =
       end.kind === "skipped" ? { outputs: {}, outcome: "skipped", conclusion: "skipped" } : end;
@@ -51,23 +58,22 @@ export interface StepBody {
 }
 
 /** Condition, environment, time limit and conclusion around whatever the body does. */
-export async function runBody(
-  job: JobRun,
-  step: RunStep | UsesStep,
-  place: StepPlace,
-  body: StepBody,
-): Promise<StepEnd> {
-  const outputs: Record<string, string> = {};
-  const state = { ...body.state };
-  const insists = job.cancel.aborted;
-  if (insists) noteCancel(job, place);
-  const log = openStepLog(job, place.ref, { outputs, state });
-  const before: StepRun = { ...place, job, step, log, env: place.scope.env, outputs, state, insists };
+export async function runBody(job: JobRun, step: Step, place: StepPlace, body: StepBody): Promise<StepEnd> {
+  // Without a prototype: a step may name an output `__proto__`.
+  const outputs: Record<string, string> = Object.create(null);
+  const state: Record<string, string> = Object.assign(Object.create(null), body.state);
+  if (job.cancel.aborted) noteCancel(job, place);
+  const seen = { outputs, state, env: place.scope.env };
+  const log = openStepLog(job, place.ref, seen);
+  const before: StepRun = { ...place, job, step, log, env: place.scope.env, outputs, state, insists: false };
 
   // Errors in `if` and `env` fail the step, and continue-on-error does not apply to them (ACTIONS-CONTRACT §3.3).
   const start = await orProblem(async () => {
-    if (!isTruthy(await evaluateIn(before, body.condition))) return undefined;
-    return step.env === undefined ? {} : textMapping(await evaluateIn(before, step.env), "env");
+    const own = step.env === undefined ? {} : textMapping(await evaluateIn(before, step.env), "env");
+    // First, because the condition may read it.
+    const run = { ...before, env: { ...place.scope.env, ...own } };
+    if (!(await conditionHolds(run, body.condition))) return undefined;
+    return { env: run.env, insists: await insists(run, body.condition) };
   });
   if (start.kind === "problem") {
     worsen(job, place, "failure");
@@ -79,11 +85,40 @@ export async function runBody(
       reason: `its condition was false: ${body.condition.source || body.condition.expression}`,
     };
 
-  const env = { ...place.scope.env, ...start.value };
-  const execution = await withinTimeout({ ...before, env }, body.execute);
-  const conclusion = await conclude({ ...before, env }, execution);
+  const run: StepRun = { ...before, ...start.value };
+  seen.env = run.env;
+  const execution = await withinTimeout(run, body.execute);
+  const conclusion = await conclude(run, execution);
   worsen(job, place, conclusion);
+  if (job.cancel.aborted) noteCancel(job, place);
   return { kind: "ran", ...execution, conclusion, outputs };
+}
+
+async function conditionHolds(run: StepRun, condition: ExpressionTemplate): Promise<boolean> {
+  const { job, log } = run;
+  if (job.debug) log.debug(`Evaluating condition for step: '${nameOf(run)}'`);
+  log.debug(`Evaluating: ${condition.expression}`);
+  const value = await evaluateIn(run, condition);
+  log.debug(`Result: ${debugText(value)}`);
+  return isTruthy(value);
+}
+
+/**
+ * Whether the step goes on when the job is cancelled: GitHub asks the condition of a running step again then
+ * (https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-cancellation). Asked before it starts, so that a
+ * cancel never waits for an answer; what the condition reads does not change while the step runs.
+ */
+async function insists(run: StepRun, condition: ExpressionTemplate): Promise<boolean> {
+  const { job, scope } = run;
+  if (job.cancel.aborted) return true;
+  const cancelled: StepRun = {
+    ...run,
+    job: { ...job, state: { ...job.state, status: "cancelled" } },
+    scope: { ...scope, status: "cancelled" },
+  };
+  // One that cannot be evaluated then lets the step be cancelled.
+  const asked = await orProblem(() => evaluateIn(cancelled, condition));
+  return asked.kind === "value" && isTruthy(asked.value);
 }
 
 /** A limit that cannot be evaluated is none, and is said; GitHub's runner does the same. */
@@ -98,19 +133,39 @@ async function withinTimeout(run: StepRun, execute: StepBody["execute"]): Promis
     using limit = timeLimit(minutes);
     const execution = await execute({ ...run, timeout: AbortSignal.any([run.timeout, limit.signal]) });
     return limit.signal.aborted && execution.outcome === "failure"
-      ? fail(run, `The step has timed out after ${Math.floor(minutes)} minutes.`)
+      ? fail(run, `The action '${nameOf(run)}' has timed out after ${Math.floor(minutes)} minutes.`)
       : execution;
   });
   return done.kind === "problem" ? fail(run, done.message) : done.value;
+}
+
+/** A step of a composite action is called as its author wrote it. */
+function nameOf({ job, step, scope }: StepRun): string {
+  return scope.kind === "job" ? stepName(job, step) : plainStepName(step);
+}
+
+/** As GitHub's debug log writes values. */
+function debugText(value: Value): string {
+  if (typeof value === "string") return `'${value}'`;
+  if (value === null || typeof value !== "object") return toText(value) || "null";
+  return Array.isArray(value) ? "Array" : "Object";
 }
 
 /** `continue-on-error` is asked only after a failure, with what the step left behind. */
 async function conclude(run: StepRun, execution: Execution): Promise<StepResult> {
   const { continueOnError } = run.step;
   if (execution.outcome !== "failure" || continueOnError === undefined) return execution.outcome;
-  const tolerated = await orProblem(async () => booleanOf(await evaluateIn(run, continueOnError), "continue-on-error"));
+  const ended: StepRun = { ...run, scope: { ...run.scope, steps: withOwnEntry(run, execution) } };
+  const tolerated = await orProblem(async () =>
+    booleanOf(await evaluateIn(ended, continueOnError), "continue-on-error"),
+  );
   if (tolerated.kind === "problem") run.log.error(tolerated.message);
   return tolerated.kind === "value" && tolerated.value ? "success" : "failure";
+}
+
+/** What the step has put out can be read by its own `continue-on-error`, before the others see it. */
+function withOwnEntry({ step, scope, outputs }: StepRun, { outcome }: Execution): Scope["steps"] {
+  return step.idGiven ? { ...scope.steps, [step.id]: { outputs, outcome, conclusion: outcome } } : scope.steps;
 }
 
 /** From here on success() and failure() are false, in the job and in the composite around. */
@@ -126,11 +181,12 @@ function worsen(job: JobRun, place: StepPlace, conclusion: StepResult): void {
   else if (conclusion === "failure" && holder.status === "success") holder.status = "failure";
 }
 
-async function execute(run: StepRun): Promise<Execution> {
+async function execute(run: StepRun, way: Way): Promise<Execution> {
   const { step } = run;
   if (step.kind === "run") return executeScript(run, step);
+  if (step.kind === "control") throw new Error(`A '${step.control}' step where only run and uses can stand`);
   const given = step.with === undefined ? {} : textMapping(await evaluateIn(run, step.with), "with");
-  const action = await findAction(run, step, given);
+  const action = await findAction(run, step, way, given);
   switch (action.kind) {
     case "checkout":
       return executeCheckout(run, given);
@@ -169,9 +225,11 @@ async function executeComposite(run: StepRun, step: UsesStep, action: CompositeA
   };
   const posts: Post[] = [];
   let firstFailure: Execution | undefined;
+  const place: StepPlace = { ref: run.ref, phase: "main", scope, timeout: run.timeout, stop: run.stop, posts };
   for (const child of action.runs.steps) {
     if (job.kill.aborted) break;
-    const end = await runStep(job, child, { ref: run.ref, phase: "main", scope, timeout: run.timeout, posts });
+    // The manifest was read just now, and need not be the one that was planned.
+    const end = await runStep(job, { step: child, way: wayWithoutManifest(child) }, place);
     if (end.kind === "ran" && end.conclusion !== "success") firstFailure ??= end;
   }
   if (posts.length > 0) run.posts.push({ kind: "composite", step, scope: run.scope, name: step.uses, posts });

@@ -4,8 +4,8 @@ import type { Shell } from "./shell.ts";
 
 const PATH = "/tmp/a b.sh";
 
-function argvOf(shell: string | undefined, path = "/t/s.sh", has: Record<string, boolean> = {}): readonly string[] {
-  return found(resolveShell(shell, { available: (program) => has[program] })).argv(path);
+function argvOf(shell: string | undefined, path = "/t/s.sh"): readonly string[] {
+  return found(resolveShell(shell)).argv(path);
 }
 
 function found(shell: Shell): Extract<Shell, { kind: "shell" }> {
@@ -49,9 +49,13 @@ describe("resolveShell", () => {
     expect(argvOf(shell)).toEqual(argv);
   });
 
-  it("falls back to sh only where bash is known to be missing", () => {
-    expect(argvOf(undefined, "/s", { bash: false })).toEqual(["sh", "-e", "/s"]);
-    expect(argvOf(undefined, "/s", { bash: true })).toEqual(["bash", "-e", "/s"]);
+  it("falls back to sh where no shell was asked for, and nowhere else", () => {
+    expect([undefined, "", "bash", "pwsh"].map((shell) => found(resolveShell(shell)).fallback)).toEqual([
+      "sh",
+      "sh",
+      undefined,
+      undefined,
+    ]);
   });
 
   it("splits a script's path at its blanks unless the shell quotes it, as GitHub's runner does", () => {
@@ -74,14 +78,6 @@ describe("resolveShell", () => {
     ["powershell with arguments", "powershell -File {0}", /^powershell: command not found$/],
   ])("refuses %s", (_, shell, message) => {
     expect(resolveShell(shell)).toEqual({ kind: "refused", message: expect.stringMatching(message) });
-  });
-
-  it("refuses a program that is known to be missing, and takes a powershell that is there", () => {
-    expect(resolveShell("pwsh", { available: () => false })).toEqual({
-      kind: "refused",
-      message: "pwsh: command not found",
-    });
-    expect(argvOf("powershell", "/s", { powershell: true })).toEqual(["powershell", "-command", ". '/s'"]);
   });
 
   it.each([

@@ -16,13 +16,10 @@ export type Shell =
       readonly prepare: (script: string) => string;
       /** For the log: `bash -e {0}`. */
       readonly display: string;
+      /** The program to start with the same arguments where the machine does not have this one. */
+      readonly fallback: "sh" | undefined;
     }
   | { readonly kind: "refused"; readonly message: string };
-
-export interface ShellOptions {
-  /** Whether the machine has this program on the step's PATH; undefined when that is not known, and then it is tried. */
-  readonly available: (program: string) => boolean | undefined;
-}
 
 interface BuiltIn {
   readonly format: string;
@@ -45,28 +42,19 @@ const INVALID_OPTION =
   "Invalid shell option. Shell must be a valid built-in (bash, sh, cmd, powershell, pwsh) or a format string containing '{0}'";
 
 /** `shell` is the step's, else the defaults'; undefined or empty for the platform's own. */
-export function resolveShell(shell: string | undefined, options: ShellOptions = { available: () => undefined }): Shell {
-  if (shell === undefined || shell === "") return defaultShell(options);
+export function resolveShell(shell: string | undefined): Shell {
+  if (shell === undefined || shell === "") return shellOf("bash", "-e {0}", ".sh", "sh");
   const space = shell.indexOf(" ");
   const program = space === -1 ? shell : shell.slice(0, space);
   const given = space === -1 ? "" : shell.slice(space + 1).trimStart();
   if (program === "") return { kind: "refused", message: INVALID_OPTION };
-  const isMissing =
-    options.available(program) === false ||
-    (WINDOWS_ONLY.has(program.toLowerCase()) && options.available(program) !== true);
-  if (isMissing) return { kind: "refused", message: `${program}: command not found` };
+  if (WINDOWS_ONLY.has(program.toLowerCase())) return { kind: "refused", message: `${program}: command not found` };
   const builtIn = BUILT_INS.get(program.toLowerCase());
   const format = given === "" ? (builtIn?.format ?? "") : given;
   return shellOf(program, format, builtIn?.extension ?? "");
 }
 
-/** `sh`'s arguments, whichever of the two it is: so a failing command inside a pipe does not fail the step. */
-function defaultShell({ available }: ShellOptions): Shell {
-  const program = available("bash") === false ? "sh" : "bash";
-  return shellOf(program, "-e {0}", ".sh");
-}
-
-function shellOf(program: string, format: string, extension: string): Shell {
+function shellOf(program: string, format: string, extension: string, fallback?: "sh"): Shell {
   const probe = formatWith(format, "\0");
   if (probe === undefined) {
     return { kind: "refused", message: `Invalid shell option '${format}'. Input string was not in a correct format.` };
@@ -79,6 +67,7 @@ function shellOf(program: string, format: string, extension: string): Shell {
     extension,
     prepare: (script) => prepareScript(program, script),
     display: `${program} ${format}`,
+    fallback,
   };
 }
 

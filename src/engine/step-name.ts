@@ -1,9 +1,17 @@
 /** What a step is called where people read it: its `name:`, else GitHub's `Run …`. */
 import { ExpressionError, evaluate, toText } from "../expression/evaluate.ts";
 import { unreachable } from "../lib/unreachable.ts";
-import type { Step } from "../workflow/workflow.ts";
+import type { ControlStep, Step } from "../workflow/workflow.ts";
 import { jobScope } from "./contexts.ts";
 import type { JobRun } from "./job-run.ts";
+
+/** GitHub's, but for `parallel`, which it shows only as its steps and a wait. */
+const CONTROL_NAMES: Readonly<Record<ControlStep["control"], string>> = {
+  wait: "Wait",
+  "wait-all": "Wait for all",
+  cancel: "Cancel",
+  parallel: "Parallel",
+};
 
 /** Evaluated when the step's turn has come; one that cannot be evaluated is shown as written. Masked. */
 export function stepName(job: JobRun, step: Step): string {
@@ -27,7 +35,7 @@ export function plainStepName(step: Step): string {
     case "uses":
       return `Run ${step.uses}`;
     case "control":
-      return step.control;
+      return CONTROL_NAMES[step.control];
     default:
       return unreachable(step);
   }

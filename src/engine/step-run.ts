@@ -3,7 +3,7 @@ import { evaluateWithFiles } from "../expression/evaluate.ts";
 import type { Template, Value } from "../expression/template.ts";
 import type { StepLog } from "../joblog/step-log.ts";
 import type { StepResult } from "../store/run-event.ts";
-import type { RunStep, UsesStep } from "../workflow/workflow.ts";
+import type { Step } from "../workflow/workflow.ts";
 import { stepScope } from "./contexts.ts";
 import type { StepPosition } from "./contexts.ts";
 import type { JobRun } from "./job-run.ts";
@@ -18,15 +18,17 @@ export interface StepPlace {
   readonly scope: Scope;
   /** Aborted when the time of a composite around is up. */
   readonly timeout: AbortSignal;
+  /** Aborted when a background step is to end: by `cancel:`, or by the job's cancel, which it does not outlive. */
+  readonly stop: AbortSignal;
   /** Where the step leaves what it has to do after the job's last step. */
   readonly posts: Post[];
 }
 
 export interface StepRun extends StepPlace {
   readonly job: JobRun;
-  readonly step: RunStep | UsesStep;
+  readonly step: Step;
   readonly log: StepLog;
-  /** It was begun after the job's cancel, because its condition said so: the cancel does not end it. */
+  /** Its condition holds in a cancelled job too, so the job's cancel does not end it. */
   readonly insists: boolean;
   /** The step's own `env`, evaluated, over that of the composites around it. */
   readonly env: Readonly<Record<string, string>>;

@@ -159,6 +159,23 @@ describe("Masker", () => {
     }
   });
 
+  it("hides the same after a way through JSON, and has no more room for a job's masks than before", () => {
+    const masker = maskerOf(SECRET, "line one\nline two");
+    for (let index = 0; index < MAX_JOB_MASKS - 1; index++) masker.addJobMask(`mask-${index}`);
+    const restored = Masker.restore(JSON.parse(JSON.stringify(masker.snapshot())));
+    for (const text of [...FORMS.map(([, form]) => `x ${form} y`), "line two", "mask-7", "nothing"]) {
+      expect(restored.mask(text)).toBe(masker.mask(text));
+    }
+    expect(restored.addJobMask("one-more")).toBe("added");
+    expect(restored.addJobMask("too-many")).toBe("full");
+  });
+
+  it("does not take the switches of debug logging for secrets (2.5)", () => {
+    const masker = new Masker();
+    masker.addSecrets({ ACTIONS_STEP_DEBUG: "true", actions_runner_debug: "true", KEY: "hunter2" });
+    expect(masker.mask("true hunter2")).toBe("true ***");
+  });
+
   it("leaves text without secrets as it is", () => {
     fc.assert(
       fc.property(

@@ -22,8 +22,18 @@ export const MAX_JOB_MASK_CHARACTERS = 64 << 10;
 
 const MASK = "***";
 
+/** Switches of debug logging, which GitHub does not hide either: their value is `true`, and would be hidden in every log. */
+const NOT_SECRET: ReadonlySet<string> = new Set(["ACTIONS_STEP_DEBUG", "ACTIONS_RUNNER_DEBUG"]);
+
 /** `full`: the job has used up its masks, and this value will not be hidden. */
 export type JobMaskResult = "added" | "too_short" | "full";
+
+/** Everything that a masker hides, as plain data for a checkpoint: as secret as the secrets themselves. */
+export interface MaskerSnapshot {
+  readonly values: readonly string[];
+  readonly jobMasks: number;
+  readonly jobMaskCharacters: number;
+}
 
 export class Masker {
   readonly #values = new Set<string>();
@@ -40,6 +50,11 @@ export class Masker {
     for (const value of maskedValues(secret)) this.#register(value);
   }
 
+  /** Registers the secrets that jobs may read, by name. Safe to call twice. */
+  addSecrets(secrets: { readonly [name: string]: string }): void {
+    for (const [name, secret] of Object.entries(secrets)) if (!NOT_SECRET.has(name.toUpperCase())) this.add(secret);
+  }
+
   /** Registers what a job asked to be masked. */
   addJobMask(text: string): JobMaskResult {
     if (text.trim().length < MIN_MASK_LENGTH) return "too_short";
@@ -51,6 +66,18 @@ export class Masker {
     this.#jobMaskCharacters += characters;
     for (const value of values) this.#register(value);
     return "added";
+  }
+
+  snapshot(): MaskerSnapshot {
+    return { values: [...this.#values], jobMasks: this.#jobMasks, jobMaskCharacters: this.#jobMaskCharacters };
+  }
+
+  static restore({ values, jobMasks, jobMaskCharacters }: MaskerSnapshot): Masker {
+    const masker = new Masker();
+    for (const value of values) masker.#register(value);
+    masker.#jobMasks = jobMasks;
+    masker.#jobMaskCharacters = jobMaskCharacters;
+    return masker;
   }
 
   mask(text: string): string {

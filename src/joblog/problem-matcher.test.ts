@@ -200,3 +200,13 @@ describe("an expression that takes forever", () => {
     ]);
   });
 });
+
+describe("a snapshot of a MatcherSet", () => {
+  it("matches the same after a way through JSON", () => {
+    const set = setOf(ESLINT, GCC);
+    const restored = MatcherSet.restore(JSON.parse(JSON.stringify(set.snapshot())));
+    const lines = ["src/a.c:3:5: warning: unused", "/w/b.js", "  1:2  error  bad  rule", "  3:4  warning  worse  rule"];
+    expect(brief(run(restored, ...lines))).toEqual(brief(run(set, ...lines)));
+    expect(restored.snapshot()).toEqual(set.snapshot());
+  });
+});

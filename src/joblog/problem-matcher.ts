@@ -26,6 +26,16 @@ const BUDGET_MS = 2000;
 const BUDGET_MS_PER_CHARACTER = 0.001;
 const MAX_MATCHERS = 100;
 
+/** A job's matchers as plain data for a checkpoint, with what they have used up of its patience. */
+export interface MatcherSetSnapshot {
+  /** Newest first. */
+  readonly matchers: readonly (Omit<Matcher, "patterns"> & {
+    readonly patterns: readonly (Omit<MatcherPattern, "expression"> & { readonly expression: string })[];
+    readonly timeouts: number;
+  })[];
+  readonly budgetMs: number;
+}
+
 export class MatcherSet {
   /** Newest first. Replaced, never changed, so that its identity tells whether it is still the same. */
   #matchers: readonly Matcher[] = [];
@@ -41,6 +51,27 @@ export class MatcherSet {
 
   get matchers(): readonly Matcher[] {
     return this.#matchers;
+  }
+
+  snapshot(): MatcherSetSnapshot {
+    const matchers = this.#matchers.map((matcher) => ({
+      ...matcher,
+      patterns: matcher.patterns.map((pattern) => ({ ...pattern, expression: pattern.expression.source })),
+      timeouts: this.#timeouts.get(matcher) ?? 0,
+    }));
+    return { matchers, budgetMs: this.#budgetMs };
+  }
+
+  static restore(snapshot: MatcherSetSnapshot, now?: () => number): MatcherSet {
+    const set = new MatcherSet(now);
+    set.#budgetMs = snapshot.budgetMs;
+    set.#matchers = snapshot.matchers.map(({ timeouts, patterns, ...rest }) => {
+      const compiled = patterns.map((pattern) => ({ ...pattern, expression: new RegExp(pattern.expression) }));
+      const matcher: Matcher = { ...rest, patterns: compiled };
+      set.#timeouts.set(matcher, timeouts);
+      return matcher;
+    });
+    return set;
   }
 
   /** A matcher replaces one of the same owner. */

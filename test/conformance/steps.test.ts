@@ -1,4 +1,7 @@
 /** What steps are owed: conditions, results, environment, command files, posts. Each case names its rule in ACTIONS-CONTRACT. */
+import { mkdtemp, rm, symlink } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { runYaml } from "../run-yaml.ts";
 import type { YamlRunOptions } from "../run-yaml.ts";
@@ -238,5 +241,94 @@ describe("steps", () => {
     const { lines, annotations } = run;
     const seen = { conclusion: run.outcome.conclusion, fates: Object.values(run.fates), lines, annotations };
     expect(seen).toMatchObject({ conclusion, ...expected });
+  });
+});
+
+const only = (steps: string): string => `on: push\njobs:\n  job:\n    runs-on: ubuntu-latest\n    steps:${steps}\n`;
+
+describe("a shell", () => {
+  it("that the machine does not have is named by the error (3.1)", async () => {
+    const run = await runYaml(only("\n      - { run: echo never, shell: 'pwsh-preview -File {0}' }"));
+    expect(run.annotations).toEqual(["error: No such program: pwsh-preview"]);
+  });
+
+  it("is sh where no bash is found and none was asked for (3.1)", async () => {
+    const directory = await mkdtemp(join(tmpdir(), "hearth-shell-"));
+    try {
+      for (const program of ["sh", "cat"]) await symlink(`/bin/${program}`, join(directory, program));
+      const run = await runYaml(
+        only(`
+      - run: echo as ever
+      - env: { PATH: ${directory} }
+        run: |
+          echo without bash
+          false
+          echo never
+      - if: always()
+        env: { PATH: ${directory} }
+        shell: bash
+        run: echo never`),
+      );
+      expect(run.fates).toEqual({ "job/1": "success", "job/2": "failure", "job/3": "failure" });
+      expect(run.lines).toEqual([
+        "as ever",
+        "bash was not found, so sh runs the script.",
+        "without bash",
+        "##[error]Process completed with exit code 1.",
+        "##[error]No such program: bash",
+      ]);
+    } finally {
+      await rm(directory, { recursive: true });
+    }
+  });
+
+  it("is not looked for again when it is the directory that is missing, which the error names (3.1)", async () => {
+    const run = await runYaml(only("\n      - { run: echo never, working-directory: not/there }"));
+    expect(run.annotations).toHaveLength(1);
+    expect(run.annotations[0]).toMatch(/^error: No such directory: .*\/not\/there$/);
+  });
+});
+
+describe("debug logging", () => {
+  const yaml = only(`
+      - name: greet
+        run: |
+          echo "::debug::said"
+          echo "\${RUNNER_DEBUG:-absent} \${{ runner.debug || 'absent' }}"
+          echo "NAME=hunter2-hunter2" >> "$GITHUB_ENV"
+      - if: env.NAME == 'other' || 'hunter2-hunter2' == 'x'
+        run: echo never`);
+  const secrets = { ACTIONS_STEP_DEBUG: "true", KEY: "hunter2-hunter2" };
+
+  it("shows debug commands, conditions with their results, and what was set, masked (1.2, 2.2)", async () => {
+    const run = await runYaml(yaml, { debug: true, secrets });
+    expect(run.lines).toEqual(
+      expect.arrayContaining([
+        "##[debug]Evaluating condition for step: 'greet'",
+        "##[debug]Evaluating: success()",
+        "##[debug]Result: true",
+        "##[debug]said",
+        "1 1",
+        "##[debug]NAME='***'",
+        "##[debug]Evaluating: success() && (env.NAME == 'other' || '***' == 'x')",
+        "##[debug]Result: false",
+      ]),
+    );
+    expect(JSON.stringify(run.events)).not.toContain("hunter2");
+  });
+
+  it("is absent otherwise", async () => {
+    const run = await runYaml(yaml, { secrets });
+    expect(run.lines).toEqual(["absent absent"]);
+  });
+});
+
+describe("an error in the environment of a step", () => {
+  it("fails the step, and continue-on-error is not asked (3.3)", async () => {
+    const run = await runYaml(
+      only("\n      - { run: echo never, continue-on-error: true, env: { A: \"${{ fromJSON('{') }}\" } }"),
+    );
+    expect(run.fates).toEqual({ "job/1": "failure" });
+    expect(run.outcome.conclusion).toBe("failure");
   });
 });
