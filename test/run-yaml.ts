@@ -3,6 +3,8 @@ import { randomUUID } from "node:crypto";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import type { ActionSource } from "../src/action/action-source.ts";
+import { NO_ACTION_SOURCE } from "../src/action/action-source.ts";
 import { createWayChooser } from "../src/action/choose-way.ts";
 import { createConcurrencyGroups } from "../src/engine/concurrency-groups.ts";
 import type { ConcurrencyGroups } from "../src/engine/concurrency-groups.ts";
@@ -36,8 +38,10 @@ export interface YamlRunOptions {
   readonly debug?: boolean;
   readonly environments?: RunSettings["environments"];
   readonly runners?: RunnerMap;
+  readonly skipUnsupported?: boolean;
   readonly earlier?: EarlierAttempt;
   readonly concurrency?: ConcurrencyGroups;
+  readonly actions?: ActionSource;
   /** Files of the repository that the workflow checks out, by path. */
   readonly files?: Record<string, string>;
   /** Called with every event, so that a test can cancel at a moment of its choice. */
@@ -155,6 +159,7 @@ export async function runPlan(plan: Plan, options: YamlRunOptions, gitDir?: stri
       namedProvider: async () => options.provider ?? hostProvider({ env: process.env }),
       concurrency: options.concurrency ?? createConcurrencyGroups(),
       services: createServices({ lookup: createLookup(own, undefined) }),
+      actions: options.actions ?? NO_ACTION_SOURCE,
       emit: (event) => {
         events.push(event);
         options.onEvent?.(event, abort);
@@ -178,6 +183,7 @@ function settingsOf(options: YamlRunOptions): RunSettings {
     env: options.env ?? {},
     environments: options.environments ?? {},
     runners: options.runners ?? defaultRunners,
+    skipUnsupported: options.skipUnsupported ?? false,
     earlier: options.earlier,
     machinePer: options.machinePer ?? "workflow",
     maxParallelJobs: 4,

@@ -17,6 +17,8 @@ export interface FinishedLeg {
   /** The job's `continue-on-error` was true: its failure does not count. */
   readonly tolerated: boolean;
   readonly outputs: { readonly [name: string]: string };
+  /** It was left out because it cannot run here, which GitHub does not know. */
+  readonly unsupported?: true;
 }
 
 export function needsContext(jobs: readonly NeededJob[]): ObjectValue {
@@ -34,11 +36,15 @@ export function needsContext(jobs: readonly NeededJob[]): ObjectValue {
   );
 }
 
-/** A failed leg that is not tolerated makes the job fail, else a cancelled one makes it cancelled; skipped only when all are. */
+/**
+ * A failed leg that is not tolerated makes the job fail, else a cancelled one makes it cancelled; skipped only when all are, or
+ * when one was left out: what needs the whole matrix must not go on as if that cell had been well.
+ */
 export function resultOf(legs: readonly FinishedLeg[]): JobResult {
   const results = legs.map((leg) => (leg.tolerated && leg.conclusion === "failure" ? "success" : leg.conclusion));
   if (results.includes("failure")) return "failure";
   if (results.includes("cancelled")) return "cancelled";
+  if (legs.some(({ unsupported }) => unsupported === true)) return "skipped";
   return results.every((result) => result === "skipped") ? "skipped" : "success";
 }
 

@@ -22,8 +22,12 @@ export const MAX_CELLS = 256;
 /** With `exclude` the product may be larger than what is left of it, so the work is bounded too, not only the result. */
 const MAX_COMPARISONS = 200_000;
 
-/** Of values compared, held and put into names. A value may be a tree of thousands, and what `include` adds is held by every cell. */
-const MAX_WORK = 500_000;
+/**
+ * Of values compared and put into names, about a second's worth: a value may be a tree of thousands. What `include` adds is held
+ * by every cell it matches, so a key that is held costs as much as fifty that are compared.
+ */
+const MAX_WORK = 5_000_000;
+const WORK_OF_HELD_KEY = 50;
 
 const MAX_LABEL_LENGTH = 100;
 
@@ -74,9 +78,8 @@ function expand(matrix: Value, work: MatrixWork): MatrixExpansion {
     const values = extend(entry.filter, [entry], work);
     cells.push({ values, label: labelOf(values, work) });
   }
-  if (cells.length === 0)
-    return { kind: "refused", message: "Matrix excludes every combination, so the job would not run" };
-  return { kind: "cells", cells };
+  // As on GitHub (its `EvaluateStrategy`): a job of which everything was excluded runs once, without a matrix.
+  return { kind: "cells", cells: cells.length === 0 ? [{ values: objectFromEntries([]), label: "" }] : cells };
 }
 
 interface Parts {
@@ -169,7 +172,7 @@ function itemAt(value: Value, index: number): Value {
 
 /** Extras overwrite those of earlier entries, whatever the case of their keys; originals are never among them. */
 function extend(original: ObjectValue, entries: readonly IncludeEntry[], work: MatrixWork): ObjectValue {
-  for (const { extra } of entries) work.spend(keysOf(extra).length);
+  for (const { extra } of entries) work.spend(WORK_OF_HELD_KEY * keysOf(extra).length);
   const spelling = new Map<string, string>();
   const extras = entries.flatMap((entry) =>
     entriesOf(entry.extra).map(([key, value]): [string, Value] => {

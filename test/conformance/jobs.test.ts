@@ -1,6 +1,7 @@
 /** What jobs and actions are owed: needs, matrices, results, composites, posts, cancellation. Rules are of ACTIONS-CONTRACT. */
 import { describe, expect, it } from "vitest";
 import { RUNNER_LADDER } from "../../src/engine/exec-process.ts";
+import { defaultRunners } from "../../src/plan/runner-map.ts";
 import { planYaml, runYaml } from "../run-yaml.ts";
 
 const job = (body: string): string => `runs-on: ubuntu-latest\n${body}`.replace(/^/gm, "    ");
@@ -227,7 +228,7 @@ jobs:
     runs-on: windows-latest
     steps: [{ run: dir }]
 `);
-    const diagnostics = unsupportedInPlan(plan);
+    const diagnostics = unsupportedInPlan(plan, { runners: defaultRunners, vars: {} });
     expect(diagnostics.map(({ key }) => key)).toEqual([
       "jobs.contained.container",
       "jobs.contained.services",
@@ -238,7 +239,7 @@ jobs:
     ]);
     for (const diagnostic of diagnostics) {
       expect(diagnostic.kind).toBe("unsupported");
-      expect(diagnostic.message).toContain("unsupported");
+      expect(diagnostic.message).toMatch(/unsupported|Cannot find the workflow/);
       expect(diagnostic.at?.line).toBeGreaterThan(0);
     }
   });
