@@ -167,7 +167,8 @@ describe("the zero-step guard", () => {
             expect(jobsOf(events, `j${index}`)).toContain(calls ? 0 : steps.length);
           }
           for (const [index, { steps }] of below.entries()) {
-            if (random.some(({ calls }) => calls)) expect(jobsOf(events, `k${index}`)).toContain(steps.length);
+            const called = random.some(({ calls }) => calls);
+            expect(jobsOf(events, `k${index}`).includes(steps.length)).toBe(called);
           }
           const succeeded = outcome.conclusion === "success";
           expect(succeeded && ran === 0).toBe(false);
@@ -212,9 +213,8 @@ describe("the zero-step guard", () => {
   });
 
   it("makes no success of a run without a step that ran", () => {
-    const counts = { declared: 3, ran: 0, skipped: 3, notReached: 0, cancelled: 0 };
-    expect(concludeRun([{ conclusion: "success", tolerated: false }], counts, false)).toBe("skipped");
-    expect(concludeRun([], counts, false)).toBe("skipped");
+    expect(concludeRun([{ conclusion: "success", tolerated: false }], false, false)).toBe("skipped");
+    expect(concludeRun([], false, false)).toBe("skipped");
   });
 });
 

@@ -22,10 +22,14 @@ interface JobFates {
   /** Key of the job that called the workflow this one is of. */
   readonly caller: JobKey | undefined;
   readonly declared: number;
+  /** Those that only start, await and end others. */
+  readonly controls: ReadonlySet<string>;
   readonly fates: Map<string, Fate>;
   /** A step that was concluded twice: the second fate does not replace the first, it is a fault. */
   readonly repeated: string[];
   completed: boolean;
+  /** With `--skip-unsupported`. */
+  leftOut: boolean;
 }
 
 export function createFateLedger(): FateLedger {
@@ -38,7 +42,11 @@ export function createFateLedger(): FateLedger {
       if (event.type === "job_planned") {
         const { job, id, caller, steps } = event;
         if (jobs.has(job)) faults.push(`job ${job} was planned twice`);
-        else jobs.set(job, { id, caller, declared: steps.length, fates: new Map(), repeated: [], completed: false });
+        else {
+          const controls = new Set(steps.filter(({ way }) => way === "control").map(({ number }) => String(number)));
+          const fates = new Map<string, Fate>();
+          jobs.set(job, { ...NOTHING_YET, id, caller, declared: steps.length, controls, fates, repeated: [] });
+        }
       } else if (event.type === "step_completed" && event.phase === "main") {
         const job = jobs.get(event.job);
         if (job === undefined)
@@ -48,10 +56,17 @@ export function createFateLedger(): FateLedger {
       } else if (event.type === "job_completed") {
         const job = jobs.get(event.job);
         if (job === undefined) faults.push(`job ${event.job} ended and was never planned`);
-        else job.completed = true;
+        else Object.assign(job, { completed: true, leftOut: event.unsupported === true });
       }
     },
   };
+}
+
+const NOTHING_YET = { completed: false, leftOut: false };
+
+/** Jobs that cannot run here and were left out, a matrix cell counting as a job. */
+export function countUnsupported(ledger: FateLedger): number {
+  return [...ledger.jobs.values()].filter(({ leftOut }) => leftOut).length;
 }
 
 /** Numbers over all jobs of the run, a matrix cell counting as a job. */
@@ -79,6 +94,13 @@ export function countFates(ledger: FateLedger): FateCounts {
     }
   }
   return counts;
+}
+
+/** Whether any step did something: one that only waits for others does nothing when none of them ran. */
+export function hasWorked(ledger: FateLedger): boolean {
+  return [...ledger.jobs.values()].some(({ controls, fates }) =>
+    [...fates].some(([step, fate]) => fate.kind === "ran" && !controls.has(step)),
+  );
 }
 
 /** What does not add up, in words; empty when every declared step of every job has exactly one fate. */
@@ -128,10 +150,10 @@ export interface JobEnd {
 }
 
 /** GitHub's run conclusion from those of its jobs (ACTIONS-CONTRACT §3.4). */
-export function concludeRun(jobs: readonly JobEnd[], counts: FateCounts, cancelRequested: boolean): Conclusion {
+export function concludeRun(jobs: readonly JobEnd[], worked: boolean, cancelRequested: boolean): Conclusion {
   if (jobs.some((job) => job.conclusion === "failure" && !job.tolerated)) return "failure";
   if (cancelRequested || jobs.some((job) => job.conclusion === "cancelled")) return "cancelled";
   if (jobs.every((job) => job.conclusion === "skipped")) return "skipped";
   // Jobs that succeeded without running one step (each condition said no) make no green run.
-  return counts.ran === 0 ? "skipped" : "success";
+  return worked ? "success" : "skipped";
 }

@@ -63,33 +63,34 @@ export function jobContexts(
   const { index, total, failFast, maxParallel } = instance;
   return {
     ...needsScope(workflow, instance.job, done).contexts,
-    matrix: instance.matrix,
+    matrix: instance.job.strategy?.matrix === undefined ? null : instance.matrix,
     strategy: strategyContext(index, total, { failFast, maxParallel }),
   };
 }
 
 /** In a job, outside any step: its outputs, the names of its steps. */
 export function jobScope(job: JobRun): ExpressionScope {
-  return {
-    contexts: { ...atRunTime(job), env: job.state.env, steps: stepsOf(job.state.scope) },
-    functions: stepStatusFunctions(job.state.status),
-  };
+  const { env, scope, status } = job.state;
+  const contexts = withReads(
+    { ...atRunTime(job), env },
+    { github: () => githubOf(job, undefined), steps: () => stepsOf(scope) },
+  );
+  return { contexts, functions: stepStatusFunctions(status) };
 }
 
 /** In a step. A composite's steps see neither secrets nor needs nor vars, and the inputs of their action. */
 export function stepScope(run: StepPosition): ExpressionScope {
   const { job, scope, phase } = run;
   const { status } = job.state;
-  const own = {
-    env: { ...job.state.env, ...run.env },
-    steps: stepsOf(scope),
-    inputs: scope.inputs,
-    github: githubOf(job, stepMembers(run)),
-  };
-  if (scope.kind === "job") return { contexts: { ...atRunTime(job), ...own }, functions: stepStatusFunctions(status) };
-  const { secrets: _secrets, needs: _needs, vars: _vars, ...visible } = atRunTime(job);
+  const own = { env: { ...job.state.env, ...run.env }, inputs: scope.inputs };
+  const reads = { github: () => githubOf(job, stepMembers(run)), steps: () => stepsOf(scope) };
+  const all = atRunTime(job);
+  if (scope.kind === "job") {
+    return { contexts: withReads({ ...all, ...own }, reads), functions: stepStatusFunctions(status) };
+  }
+  const { secrets: _secrets, needs: _needs, vars: _vars, ...visible } = all;
   return {
-    contexts: { ...visible, ...own },
+    contexts: withReads({ ...visible, ...own }, reads),
     functions: phase === "main" ? compositeStatusFunctions(scope.status, status) : stepStatusFunctions(status),
   };
 }
@@ -106,7 +107,6 @@ function atRunTime(job: JobRun): Contexts {
   const { state } = job;
   return {
     ...job.contexts,
-    github: githubOf(job, undefined),
     runner: runnerOf(job),
     job: jobContext(state.status, job.origin),
   };
@@ -153,6 +153,20 @@ function runnerOf(job: JobRun): ObjectValue {
     workspace,
     debug: job.debug,
   });
+}
+
+/** `github` and `steps` are made when an expression reads them: few do, and `steps` grows with the job. */
+function withReads(contexts: Contexts, reads: Readonly<Record<"github" | "steps", () => ObjectValue>>): Contexts {
+  const made: { github?: ObjectValue; steps?: ObjectValue } = {};
+  return {
+    ...contexts,
+    get github() {
+      return (made.github ??= reads.github());
+    },
+    get steps() {
+      return (made.steps ??= reads.steps());
+    },
+  };
 }
 
 function stepsOf(scope: Scope): ObjectValue {

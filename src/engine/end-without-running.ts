@@ -9,7 +9,7 @@ import type { InstanceEnd } from "./job-end.ts";
 import { unexpanded } from "./job-instances.ts";
 import type { JobInstance } from "./job-run.ts";
 import type { RunContext } from "./run-context.ts";
-import { concludeWithoutRunning } from "./run-job.ts";
+import { concludeWithoutRunning } from "./report-step.ts";
 import { plainStepName } from "./step-name.ts";
 import type { WorkflowRun } from "./workflow-run.ts";
 
@@ -45,6 +45,38 @@ export function endWithoutRunning(
   endCalledWithoutRunning(run, instance, fate, reason);
   run.emit({ type: "job_completed", job: instance.key, conclusion, reason, outputs: {}, durationMs: 0 });
   return endedAs(conclusion, reason);
+}
+
+/** Ended well in an earlier attempt: recorded as what it came to then, so that an attempt after this one can go on from it. */
+export function endAsEarlier(
+  run: RunContext,
+  instance: JobInstance<Job>,
+  reason: string,
+  outputs: InstanceEnd["outputs"],
+): InstanceEnd {
+  concludeWithoutRunning(run.emit, instance.key, instance.steps, { kind: "skipped", reason });
+  endCalledWithoutRunning(run, instance, "skipped", reason);
+  run.emit({ type: "job_completed", job: instance.key, conclusion: "success", reason, outputs, durationMs: 0 });
+  return { ...endedAs("skipped", reason), conclusion: "success", outputs };
+}
+
+/** `--skip-unsupported`: skipped, with the reason as the fate of each of its steps. For a job that has been announced. */
+export function leaveOut(run: RunContext, instance: JobInstance<Job>, why: string): InstanceEnd {
+  const reason = `unsupported: ${why}`;
+  concludeWithoutRunning(run.emit, instance.key, instance.steps, { kind: "skipped", reason });
+  endCalledWithoutRunning(run, instance, "skipped", reason);
+  const end: InstanceEnd = { ...endedAs("skipped", reason), unsupported: true };
+  const { conclusion, outputs } = end;
+  run.emit({
+    type: "job_completed",
+    job: instance.key,
+    conclusion,
+    reason,
+    outputs,
+    unsupported: true,
+    durationMs: 0,
+  });
+  return end;
 }
 
 /** The jobs below a call, when nothing of the called workflow runs. */

@@ -11,6 +11,8 @@ export interface InstanceEnd {
   readonly lost: EngineError | undefined;
   /** The job's `continue-on-error` was true: its failure does not count against the run. */
   readonly tolerated: boolean;
+  /** It was left out because it cannot run here. */
+  readonly unsupported?: true;
 }
 
 /** A job that has ended, as those that need it see it: one leg for each cell. */

@@ -34,9 +34,10 @@ export function jobInstances(place: Place, planned: PlannedJob, scope: Expressio
       return {
         key: keyBelow(place, key),
         job,
-        name: nameBelow(place, job.name === undefined ? key : nameOf(job, { ...scope, contexts: own }, cell, cells)),
+        name: nameBelow(place, job.name === undefined ? key : nameOf(job, { ...scope, contexts: own }, cell)),
         steps,
         called,
+        unsupported: planned.unsupported ?? cell.unsupported,
         matrix: cell.values,
         index,
         total: cells.length,
@@ -96,10 +97,14 @@ function uniqueKeys(id: string, cells: readonly MatrixCell[]): string[] {
 }
 
 /** GitHub adds the cell's values to a name that does not mention the matrix itself. */
-function nameOf(job: Job, scope: ExpressionScope, cell: MatrixCell, cells: readonly MatrixCell[]): string {
+function nameOf(job: Job, scope: ExpressionScope, cell: MatrixCell): string {
   const template = job.name;
   if (template === undefined) return job.id;
   const name = toText(evaluate(template, scope) satisfies Value);
   const literal = template.kind === "literal";
-  return literal && cells.length > 1 && cell.label !== "" ? `${name} (${cell.label})` : name;
+  const whole = literal && cell.label !== "" ? `${name} (${cell.label})` : name;
+  return whole.length > MAX_NAME_LENGTH ? `${whole.slice(0, MAX_NAME_LENGTH - 3)}...` : whole;
 }
+
+/** GitHub's figure. */
+const MAX_NAME_LENGTH = 100;

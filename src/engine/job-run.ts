@@ -31,6 +31,8 @@ export interface JobInstance<J extends Job = StepsJob> {
   /** Empty for a job that calls a workflow. */
   readonly steps: readonly PlannedStep[];
   readonly called: CalledPlan | undefined;
+  /** Why it is left out (`--skip-unsupported`). */
+  readonly unsupported?: string | undefined;
   readonly matrix: Readonly<Record<string, Value>>;
   readonly index: number;
   readonly total: number;

@@ -77,14 +77,16 @@ async function callOrRefuse(
   });
   if (turn.kind === "refused") return endAs("failure", turn.message);
   if (turn.kind === "cancelled") return endAs("cancelled", turn.reason);
-  using _hold = turn.hold;
+  using hold = turn.hold;
   const heldGroups = turn.group === undefined ? inner.heldGroups : new Set([...inner.heldGroups, turn.group]);
   const { ends, records } = await runCalled({ ...inner, heldGroups });
 
   const result = resultOf(ends);
   const conclusion = result === "success" && cancelRequested(inner) ? "cancelled" : result;
   const outputs = orRefused(() => outputsOf(inner, triggerOf(called), records));
-  if (outputs.kind === "value") return { ...endedAs(conclusion, undefined), outputs: outputs.value };
+  const left = ends.some(({ unsupported }) => unsupported === true) && conclusion === "skipped";
+  const reason = left ? "a job of it was left out as unsupported" : undefined;
+  if (outputs.kind === "value") return { ...endedAs(conclusion, reason), outputs: outputs.value };
   return endedAs("failure", `its outputs could not be evaluated: ${outputs.message}`);
 }
 
@@ -102,7 +104,7 @@ function prepare(
   const result = callInputs(triggerOf(called), isMapping(given) ? given : mappingOf([]), known);
   if (result.kind === "refused") throw new ExpressionError(result.message);
   const secrets = secretsFor(workflow, instance, contexts);
-  for (const secret of Object.values(secrets)) workflow.run.masker.add(secret);
+  workflow.run.masker.addSecrets(secrets);
   return { inputs: result.inputs, secrets };
 }
 

@@ -2,17 +2,21 @@
 import { ExpressionError } from "../expression/evaluate.ts";
 import { MatcherSet } from "../joblog/problem-matcher.ts";
 import { EngineError } from "../lib/engine-error.ts";
+import { overlay } from "../lib/overlay.ts";
 import { jobContexts } from "./contexts.ts";
+import { leaveOut } from "./end-without-running.ts";
 import { endedAs } from "./job-end.ts";
 import type { InstanceEnd, JobRecord } from "./job-end.ts";
 import type { JobInstance, JobRun } from "./job-run.ts";
 import { deployedTo, environmentName } from "./job-environment.ts";
 import type { DeploymentEnvironment } from "./job-environment.ts";
+import { newJobState } from "./job-state.ts";
 import { jobSettings } from "./job-settings.ts";
-import type { JobSettings } from "./job-settings.ts";
+import type { JobSettings, JobSettingsResult } from "./job-settings.ts";
 import { jobToken } from "./job-token.ts";
 import type { MachineLease, MachineSource } from "./machine-source.ts";
-import { concludeWithoutRunning, notReached, runJob } from "./run-job.ts";
+import { concludeWithoutRunning, notReached } from "./report-step.ts";
+import { runJob } from "./run-job.ts";
 import { timeLimit } from "./time-limit.ts";
 import type { TimeLimit } from "./time-limit.ts";
 import type { WorkflowRun } from "./workflow-run.ts";
@@ -31,7 +35,7 @@ export async function runInMachine(
   const { run } = workflow;
   const { emit, dependencies } = run;
   const startedAt = dependencies.now();
-  const ended = (end: InstanceEnd, environment?: DeploymentEnvironment | undefined): InstanceEnd => {
+  const ended = (end: InstanceEnd, environment?: DeploymentEnvironment): InstanceEnd => {
     const { conclusion, reason, outputs } = end;
     const durationMs = Math.round(dependencies.now() - startedAt);
     const shown = environment === undefined ? {} : { environment };
@@ -44,6 +48,9 @@ export async function runInMachine(
   };
 
   const wanted = decide(workflow, instance, jobContexts(workflow, instance, done));
+  if (wanted.kind === "refused" && wanted.unsupported && run.settings.skipUnsupported) {
+    return leaveOut(run, instance, wanted.message);
+  }
   if (wanted.kind === "refused") return ended(cannotStart(wanted.message));
   const { settings, contexts, environment } = wanted;
 
@@ -77,13 +84,7 @@ export async function runInMachine(
     contexts,
     defaults,
     trackingId: `github_${dependencies.newId()}`,
-    state: {
-      status: "success",
-      env,
-      path: [],
-      scope: { kind: "job", depth: 0, steps: {}, inputs: workflow.inputs, env: {}, actionPath: "", status: "success" },
-      posts: [],
-    },
+    state: newJobState(env, workflow.inputs),
     masker: run.masker,
     matchers: new MatcherSet(),
     emit,
@@ -108,7 +109,7 @@ type Decided =
       readonly contexts: JobRun["contexts"];
       readonly environment: string;
     }
-  | { readonly kind: "refused"; readonly message: string };
+  | Extract<JobSettingsResult, { kind: "refused" }>;
 
 /** What the job says of itself, with the secrets and variables of its environment over the others. */
 function decide(workflow: WorkflowRun, instance: JobInstance, known: JobRun["contexts"]): Decided {
@@ -117,16 +118,16 @@ function decide(workflow: WorkflowRun, instance: JobInstance, known: JobRun["con
   try {
     const environment = environmentName(job, known);
     const own = environment === "" ? undefined : run.settings.environments[environment.toLowerCase()];
-    for (const secret of Object.values(own?.secrets ?? {})) run.masker.add(secret);
+    run.masker.addSecrets(own?.secrets ?? {});
     const contexts = {
       ...known,
-      vars: { ...run.settings.vars, ...own?.vars },
-      secrets: { ...secrets, ...own?.secrets, GITHUB_TOKEN: jobToken(workflow, job).token },
+      vars: overlay(run.settings.vars, own?.vars),
+      secrets: { ...overlay(secrets, own?.secrets), GITHUB_TOKEN: jobToken(workflow, job).token },
     };
     const settings = jobSettings(workflow.planned.workflow, job, contexts, run.settings);
     return settings.kind === "refused" ? settings : { kind: "decided", settings, contexts, environment };
   } catch (error) {
-    if (error instanceof ExpressionError) return { kind: "refused", message: error.message };
+    if (error instanceof ExpressionError) return { kind: "refused", message: error.message, unsupported: false };
     throw error;
   }
 }

@@ -1,4 +1,5 @@
 /** What a run is told, and what it needs of the world. Chosen by the edges, read by the engine. */
+import type { ActionSource } from "../action/action-source.ts";
 import type { RunnerMap } from "../plan/runner-map.ts";
 import type { Provider, ProviderName } from "../provider/provider.ts";
 import type { NetworkPolicy, Services } from "../service/services.ts";
@@ -18,6 +19,8 @@ export interface RunSettings {
   /** By name, in lower case: what a job with `environment:` sees over the rest. */
   readonly environments: { readonly [name: string]: EnvironmentSettings };
   readonly runners: RunnerMap;
+  /** A job whose `runs-on` proves to be unsupported only when it starts is left out, rather than failed. */
+  readonly skipUnsupported: boolean;
   /** Jobs that ended well in an earlier attempt, by key: not run again, and their outputs are there for those that need them. */
   readonly earlier: EarlierAttempt | undefined;
   /** From `--env`: laid over the workflow's `env`. */
@@ -54,6 +57,7 @@ export interface RunDependencies {
   readonly namedProvider: (name: ProviderName) => Promise<Provider>;
   readonly concurrency: ConcurrencyGroups;
   readonly services: Services;
+  readonly actions: ActionSource;
   readonly emit: (event: RunEventBody) => void;
   /** Monotonic, in ms. */
   readonly now: () => number;
@@ -72,5 +76,7 @@ export interface RunOutcome {
   readonly conclusion: Conclusion;
   readonly error: { readonly code: string; readonly message: string } | undefined;
   readonly counts: FateCounts;
+  /** Jobs left out with `--skip-unsupported`, cells counted. */
+  readonly unsupportedJobs: number;
   readonly durationMs: number;
 }

@@ -6,7 +6,14 @@ import { Semaphore } from "../lib/semaphore.ts";
 import { originOf } from "../plan/plan-workflow.ts";
 import type { Plan } from "../plan/plan.ts";
 import type { RunEventBody } from "../store/run-event.ts";
-import { concludeRun, countFates, createFateLedger, findMissingFates } from "./conclude.ts";
+import {
+  concludeRun,
+  countFates,
+  countUnsupported,
+  createFateLedger,
+  findMissingFates,
+  hasWorked,
+} from "./conclude.ts";
 import type { JobEnd } from "./conclude.ts";
 import { workflowScope } from "./contexts.ts";
 import { announce, endWithoutRunning } from "./end-without-running.ts";
@@ -39,7 +46,7 @@ export async function runWorkflow(
   const abandon = new AbortController();
   const kill = AbortSignal.any([signals.kill, abandon.signal]);
   const superseded = new AbortController();
-  for (const secret of Object.values(settings.secrets)) masker.add(secret);
+  masker.addSecrets(settings.secrets);
   const oneMachine = settings.machinePer === "workflow";
   const run: RunContext = {
     plan,
@@ -56,6 +63,10 @@ export async function runWorkflow(
     abandon: () => abandon.abort(),
   };
   masker.add(run.ownToken);
+  for (const token of [run.ownToken, settings.secrets["GITHUB_TOKEN"] ?? ""]) {
+    // As git sends it.
+    if (token !== "") masker.add(Buffer.from(`x-access-token:${token}`).toString("base64"));
+  }
   const whole: WorkflowRun = {
     run,
     planned: plan,
@@ -87,10 +98,13 @@ export async function runWorkflow(
     jobs.error === undefined && faults.length > 0
       ? { code: "FATES_DO_NOT_ADD_UP", message: faults.join("; ") }
       : jobs.error && { code: errorCode(jobs.error), message: masker.mask(jobs.error.message) };
-  const conclusion = error === undefined ? concludeRun(jobs.ends, counts, cancelRequested(whole)) : "failure";
+  const conclusion =
+    error === undefined ? concludeRun(jobs.ends, hasWorked(ledger), cancelRequested(whole)) : "failure";
   const durationMs = Math.round(now() - startedAt);
-  emit({ type: "run_completed", conclusion, error, counts, durationMs });
-  return { conclusion, error, counts, durationMs };
+  const unsupportedJobs = countUnsupported(ledger);
+  const leftOut = unsupportedJobs === 0 ? {} : { unsupportedJobs };
+  emit({ type: "run_completed", conclusion, error, counts, ...leftOut, durationMs });
+  return { conclusion, error, counts, unsupportedJobs, durationMs };
 }
 
 interface RunEnd {
@@ -109,7 +123,7 @@ async function runInTurn(whole: WorkflowRun, kill: AbortSignal, supersede: (reas
     onCancel: supersede,
   });
   if (turn.kind === "in") {
-    using _hold = turn.hold;
+    using hold = turn.hold;
     const heldGroups = new Set(turn.group === undefined ? [] : [turn.group]);
     return await runInMachines({ ...whole, heldGroups }, kill);
   }

@@ -26,11 +26,11 @@ export function cancelRequested({ cancel, run }: WorkflowRun): boolean {
 }
 
 /** How a job of the workflow is called in the record. */
-export function keyBelow({ caller }: WorkflowRun, name: string): JobKey {
+export function keyBelow({ caller }: Pick<WorkflowRun, "caller">, name: string): JobKey {
   return caller === undefined ? name : `${caller.key} / ${name}`;
 }
 
 /** How a job of the workflow is shown. */
-export function nameBelow({ caller }: WorkflowRun, name: string): string {
+export function nameBelow({ caller }: Pick<WorkflowRun, "caller">, name: string): string {
   return caller === undefined ? name : `${caller.name} / ${name}`;
 }
