@@ -1,14 +1,12 @@
 /** From argv to exit code: runs one command and turns whatever it throws into words on stderr. The process itself is `main.ts`'s. */
 import { CommanderError } from "commander";
 import type { Command } from "commander";
-import { EngineError } from "../lib/engine-error.ts";
-import { Cancelled } from "./cancelled.ts";
-import { plainLines } from "./display-text.ts";
 import { exitCode, exitCodeOfError } from "./exit-code.ts";
 import type { ExitCode } from "./exit-code.ts";
 import { createProgram } from "./program.ts";
 import type { ProgramSurroundings } from "./program.ts";
-import type { Output, Terminal } from "./terminal.ts";
+import { reportError } from "./report-error.ts";
+import type { Terminal } from "./terminal.ts";
 
 /** `argv` without the interpreter and the script. Never throws. */
 export async function runCommandLine(
@@ -45,16 +43,4 @@ function prepare(command: Command, terminal: Terminal): void {
 /** Help and version that were asked for are answers; help because no command was given is not. */
 function exitCodeOfUsage(error: CommanderError): ExitCode {
   return error.exitCode === 0 ? exitCode.success : exitCode.usage;
-}
-
-function reportError({ write, colors }: Output, error: unknown): void {
-  if (error instanceof Cancelled) {
-    write("cancelled\n");
-  } else if (error instanceof EngineError) {
-    write(`${colors.red("error:")} ${plainLines(error.message).join("\n  ")}\n`);
-    if (error.hint !== undefined) write(`  ${plainLines(error.hint).join("\n  ")}\n`);
-  } else {
-    write(`${colors.red("error:")} a fault in Hearth, please report it\n`);
-    write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
-  }
 }

@@ -1,7 +1,7 @@
 /**
- * Reads files of `NAME=value` lines, as `--secret-file` takes them: comments, `export`, single quotes (as written), double
+ * Reads files of `NAME=value` lines, as `--env-file`, `--var-file` and `--secret-file` take them: comments, `export`, single quotes (as written), double
  * quotes (with \n, \t, \", \\ and \$), both over several lines. Stricter than most readers: a line that is none of these is an
- * error with its number, because a secret that silently is not there is found out too late. Messages never hold a value.
+ * error with its number, because a secret that silently is not there is found out too late. No such file is read unless an option names it. Messages never hold a value.
  */
 import type { Pair } from "./pairs.ts";
 
@@ -16,6 +16,8 @@ export function parseDotenv(text: string): DotenvResult {
     const line = lines[index] ?? "";
     if (/^\s*(?:#|$)/.test(line)) continue;
     const number = index + 1;
+    // No variable can hold one: the value would be cut where it is used.
+    if (line.includes("\0")) return { ok: false, line: number, message: "a NUL character" };
     const [, key, start] = /^\s*(?:export\s+)?([A-Za-z_]\w*)\s*=\s*(.*)$/s.exec(line) ?? [];
     if (key === undefined || start === undefined) return { ok: false, line: number, message: "expected NAME=value" };
     if (!/^['"]/.test(start)) {
@@ -26,6 +28,7 @@ export function parseDotenv(text: string): DotenvResult {
     let quoted = start;
     while (!isClosed(quoted) && index + 1 < lines.length) {
       index += 1;
+      if (lines[index]?.includes("\0") === true) return { ok: false, line: index + 1, message: "a NUL character" };
       quoted += `\n${lines[index] ?? ""}`;
     }
     const value = unquote(quoted);

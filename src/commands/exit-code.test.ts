@@ -6,7 +6,7 @@ import { exitCode, exitCodeOfError, exitCodeOfOutcome, worstExitCode } from "./e
 import type { ExitCode } from "./exit-code.ts";
 
 const counts = { declared: 2, ran: 2, skipped: 0, notReached: 0, cancelled: 0 };
-const good = { conclusion: "success", error: undefined, counts, durationMs: 1 } as const;
+const good = { conclusion: "success", error: undefined, counts, durationMs: 1, unsupportedJobs: 0 } as const;
 
 describe("exitCodeOfOutcome", () => {
   it("is 0 for success only", () => {
@@ -20,6 +20,15 @@ describe("exitCodeOfOutcome", () => {
     expect(exitCodeOfOutcome({ ...good, counts: { ...counts, ran: 0, skipped: 2 } })).toBe(4);
     expect(exitCodeOfOutcome({ ...good, counts: { ...counts, declared: 3 } })).toBe(70);
     expect(exitCodeOfOutcome({ ...good, counts: { ...counts, declared: 0, ran: 0 } })).toBe(4);
+  });
+
+  it("is 6 where jobs were left out, unless worse is to be said", () => {
+    const left = { ...good, unsupportedJobs: 1 };
+    expect(exitCodeOfOutcome(left)).toBe(6);
+    expect(exitCodeOfOutcome({ ...left, conclusion: "skipped", counts: { ...counts, ran: 0, skipped: 2 } })).toBe(6);
+    expect(exitCodeOfOutcome({ ...left, conclusion: "failure" })).toBe(1);
+    expect(exitCodeOfOutcome({ ...left, counts: { ...counts, declared: 3 } })).toBe(70);
+    expect(worstExitCode([exitCode.success, exitCode.leftOut, exitCode.nothing])).toBe(6);
   });
 
   it("tells machine trouble from faults of ours by the error's code", () => {

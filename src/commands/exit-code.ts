@@ -8,7 +8,7 @@ import type { ErrorCode } from "../lib/engine-error.ts";
 import { unreachable } from "../lib/unreachable.ts";
 import { Cancelled } from "./cancelled.ts";
 
-export type ExitCode = 0 | 1 | 2 | 3 | 4 | 5 | 70 | 130;
+export type ExitCode = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 70 | 130;
 
 export const exitCode = {
   success: 0,
@@ -22,6 +22,8 @@ export const exitCode = {
   nothing: 4,
   /** No machine, a lost machine, a full disk. */
   machine: 5,
+  /** What could run went well, and jobs that cannot run here were left out (`--skip-unsupported`). */
+  leftOut: 6,
   /** A fault in Hearth. As sysexits' EX_SOFTWARE. */
   bug: 70,
   /** Cancelled. As a shell reports a process ended by SIGINT. */
@@ -39,6 +41,7 @@ const worstFirst: readonly ExitCode[] = [
   exitCode.failure,
   exitCode.cancelled,
   exitCode.usage,
+  exitCode.leftOut,
   exitCode.success,
   exitCode.nothing,
 ];
@@ -48,20 +51,21 @@ export function worstExitCode(codes: readonly ExitCode[]): ExitCode {
   return worstFirst.find((code) => codes.includes(code)) ?? exitCode.nothing;
 }
 
-export function exitCodeOfOutcome({ conclusion, error, counts }: RunOutcome): ExitCode {
+export function exitCodeOfOutcome({ conclusion, error, counts, unsupportedJobs }: RunOutcome): ExitCode {
   if (error !== undefined) return exitCodeOfErrorCode(error.code);
   const { declared, ran, skipped, notReached, cancelled } = counts;
   // The engine has checked this; a sum that is wrong here must not leave as success all the same.
   if (ran + skipped + notReached + cancelled !== declared) return exitCode.bug;
   switch (conclusion) {
     case "success":
+      if (unsupportedJobs > 0) return exitCode.leftOut;
       return ran === 0 ? exitCode.nothing : exitCode.success;
     case "failure":
       return exitCode.failure;
     case "cancelled":
       return exitCode.cancelled;
     case "skipped":
-      return exitCode.nothing;
+      return unsupportedJobs > 0 ? exitCode.leftOut : exitCode.nothing;
     default:
       return unreachable(conclusion);
   }
@@ -88,8 +92,11 @@ const codes: { readonly [code in ErrorCode]: ExitCode } = {
   GUEST_PROTOCOL: exitCode.machine,
   GUEST_REFUSED: exitCode.machine,
   GIT_FAILED: exitCode.machine,
+  ACTION_UNAVAILABLE: exitCode.machine,
+  ACTION_MOVED: exitCode.workflow,
   STATE_UNREADABLE: exitCode.machine,
   STATE_UNWRITABLE: exitCode.machine,
+  WATCH_FAILED: exitCode.machine,
 };
 
 /** Codes in a record are text; one that is no `EngineError`'s, such as fates that do not add up, is a fault of ours. */

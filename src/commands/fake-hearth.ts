@@ -10,9 +10,11 @@ import type { Plan, PlannedJob, PlanResult, Way } from "../plan/plan.ts";
 import type { Isolation, Provider } from "../provider/provider.ts";
 import type { Conclusion, Fate, FateCounts, RunEvent, RunEventBody } from "../store/run-event.ts";
 import type { RunStore, StoredRun } from "../store/run-store.ts";
+import type { Finding } from "../lint/finding.ts";
+import type { LintReport } from "../select/lint-files.ts";
 import type { SelectRequest } from "../select/select-workflows.ts";
 import type { DoctorLine } from "../setup/inspect-host.ts";
-import type { Hearth, ImageSummary, RunOptions } from "./hearth.ts";
+import type { Hearth, ImageSummary, RunOptions, WatchListener } from "./hearth.ts";
 
 interface FakeRun {
   readonly events?: readonly RunEventBody[];
@@ -24,6 +26,10 @@ interface FakeRun {
 
 export interface FakeHearthOptions {
   readonly results?: readonly PlanResult[];
+  /** Of the result at the same place. */
+  readonly findings?: readonly (readonly Finding[])[];
+  /** What `hearth lint` is told. */
+  readonly lint?: Partial<LintReport>;
   /** By the workflow's path; what is not named succeeds at once. */
   readonly runs?: { readonly [path: string]: FakeRun };
   readonly concurrency?: number;
@@ -32,6 +38,8 @@ export interface FakeHearthOptions {
   readonly stored?: readonly (StoredRun & { readonly events: readonly RunEvent[] })[];
   readonly images?: readonly ImageSummary[];
   readonly doctorLines?: readonly DoctorLine[];
+  /** The selection that is asked for as the `at`th fails. */
+  readonly selectFails?: { readonly at: number; readonly error: Error };
 }
 
 export interface FakeHearth extends Hearth {
@@ -39,35 +47,53 @@ export interface FakeHearth extends Hearth {
   readonly calls: readonly string[];
   readonly requests: readonly SelectRequest[];
   readonly runOptions: readonly RunOptions[];
-  /** Resolves when that call was made. */
-  called(call: string): Promise<void>;
+  /** Resolves when that call was made, as often as it says. */
+  called(call: string, times?: number): Promise<void>;
+  /** Files of the watched repository change. */
+  change(...paths: string[]): void;
+  failWatch(error: Error): void;
+  /** Who still watches it: nobody may be left. */
+  watchers(): number;
 }
 
 export const at = "2026-11-22T10:00:00.000Z";
 
 export function fakeHearth(options: FakeHearthOptions = {}): FakeHearth {
   const calls: string[] = [];
-  const waiting: { readonly call: string; readonly resolve: () => void }[] = [];
+  const waiting: { readonly call: string; readonly times: number; readonly resolve: () => void }[] = [];
+  const listeners = new Set<WatchListener>();
   const requests: SelectRequest[] = [];
   const runOptions: RunOptions[] = [];
 
   function note(call: string): void {
     calls.push(call);
-    for (const waiter of waiting) if (waiter.call === call) waiter.resolve();
+    for (const waiter of waiting) if (count(waiter.call) >= waiter.times) waiter.resolve();
+  }
+
+  function count(call: string): number {
+    return calls.filter((made) => made === call).length;
   }
 
   return {
     calls,
     requests,
     runOptions,
-    called: (call) =>
+    called: (call, times = 1) =>
       new Promise((resolve) => {
-        if (calls.includes(call)) resolve();
-        else waiting.push({ call, resolve });
+        if (count(call) >= times) resolve();
+        else waiting.push({ call, times, resolve });
       }),
+    change: (...paths) => listeners.forEach(({ onChange }) => onChange(paths)),
+    failWatch: (error) => listeners.forEach(({ onError }) => onError(error)),
+    watchers: () => listeners.size,
+    async watch(repository, listener) {
+      listeners.add(listener);
+      note(`watch ${repository}`);
+      return { [Symbol.dispose]: () => void listeners.delete(listener) };
+    },
     concurrency: options.concurrency ?? 2,
     settings: [{ name: "state", value: "/state", unit: undefined, doc: "runs, events and logs", source: "--state" }],
-    store: fakeStore(options.stored ?? []),
+    store: fakeStore(options.stored ?? [], note),
     images: {
       async build({ definition, progress }) {
         note(`build ${definition ?? "default"}`);
@@ -83,13 +109,22 @@ export function fakeHearth(options: FakeHearthOptions = {}): FakeHearth {
     async select(request) {
       note("select");
       requests.push(request);
+      if (requests.length === options.selectFails?.at) throw options.selectFails.error;
       return {
         repository: "/repo",
         event: anEvent({ name: request.event }),
         results: options.results ?? [],
+        findings: (options.results ?? []).map((_, index) => options.findings?.[index] ?? []),
         runners: defaultRunners,
+        vars: request.vars,
+        secrets: {},
+        warnings: [],
         environments: {},
       };
+    },
+    async lint(path) {
+      note(`lint ${path ?? "default"}`);
+      return { files: 1, findings: [], diagnostics: [], ...options.lint };
     },
     async chooseProvider() {
       note("provider");
@@ -112,7 +147,7 @@ export function fakeHearth(options: FakeHearthOptions = {}): FakeHearth {
         outcome: ended.promise.then((conclusion) => {
           note(`end ${path}`);
           const counts = { ...noCounts, declared: plan.declaredSteps, ran: plan.declaredSteps };
-          return { conclusion, error: undefined, counts, durationMs: 1_200, ...script.outcome };
+          return { conclusion, error: undefined, counts, unsupportedJobs: 0, durationMs: 1_200, ...script.outcome };
         }),
         cancel() {
           note(`cancel ${path}`);
@@ -244,7 +279,10 @@ function aProvider(isolation: Isolation): Provider {
   };
 }
 
-function fakeStore(stored: readonly (StoredRun & { readonly events: readonly RunEvent[] })[]): RunStore {
+function fakeStore(
+  stored: readonly (StoredRun & { readonly events: readonly RunEvent[] })[],
+  note: (call: string) => void,
+): RunStore {
   const find = async (prefix: string | undefined) => {
     const found = stored.find(({ run }) => run.startsWith(prefix ?? ""));
     if (found === undefined) throw new Error(`no run ${String(prefix)}`);
@@ -256,6 +294,9 @@ function fakeStore(stored: readonly (StoredRun & { readonly events: readonly Run
     find,
     async *read(run) {
       yield* (await find(run)).events;
+    },
+    async remove(run) {
+      note(`remove ${run}`);
     },
   };
 }

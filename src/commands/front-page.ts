@@ -14,7 +14,8 @@ Options:
 Commands:
   run [options] [workflow or directory]   run workflows: those in .github/workflows that the event triggers, or the one named
   plan [options] [workflow or directory]  show what would run, and how each step would; runs nothing
-  runs [options]                          list the runs that are kept, newest first
+  lint [options] [workflow or directory]  show what in workflows lets others do more than was meant; runs nothing
+  runs [options]                          list the runs that are kept, newest first; \`prune\` removes old ones
   logs [options] [run]                    show what a run printed
   image                                   build, list and remove the images that machines start from
   setup                                   install what this host lacks: for the best provider it can use, or the one named

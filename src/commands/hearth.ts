@@ -7,6 +7,7 @@ import type { Plan } from "../plan/plan.ts";
 import type { RunnerMap } from "../plan/runner-map.ts";
 import type { ChosenProvider } from "../provider/choose-provider.ts";
 import type { Provider } from "../provider/provider.ts";
+import type { LintReport } from "../select/lint-files.ts";
 import type { SelectRequest, Selection } from "../select/select-workflows.ts";
 import type { DoctorLine } from "../setup/inspect-host.ts";
 import type { SetupWish } from "../setup/setup-host.ts";
@@ -21,6 +22,8 @@ export interface Hearth {
   readonly images: Images;
   /** Reads the workflow files, makes the event and plans every file. A broken file is a result, not an exception. */
   select(request: SelectRequest): Promise<Selection>;
+  /** Reads the workflow files and the actions that they use; nothing is planned and nothing fetched. `path` is absolute. */
+  lint(path: string | undefined): Promise<LintReport>;
   /** The provider that was named, else the best this host can use. Throws PROVIDER_UNAVAILABLE with the fix. */
   chooseProvider(): Promise<ChosenProvider>;
   /**
@@ -28,6 +31,11 @@ export interface Hearth {
    * beginning; whatever happens later is its outcome.
    */
   startRun(plan: Plan, options: RunOptions): Promise<RunHandle>;
+  /**
+   * Tells of changes in the repository's working tree, what git ignores left out, until it is disposed of. Resolves when it
+   * listens. Throws WATCH_FAILED.
+   */
+  watch(repository: string, listener: WatchListener): Promise<Disposable>;
   /** Installs what is missing; safe to do again. Throws SETUP_FAILED or IMAGE_BUILD_FAILED with the fix. */
   setupHost(wish: SetupWish, options: Progress): Promise<void>;
   setupGvisor(options: SetupGvisorOptions): Promise<{ readonly binary: string; readonly version: string }>;
@@ -66,6 +74,7 @@ export interface RunOptions {
   readonly machinePer: "workflow" | "job";
   readonly runners: RunnerMap;
   readonly environments: { readonly [name: string]: EnvironmentSettings };
+  readonly skipUnsupported: boolean;
   readonly earlier: EarlierAttempt | undefined;
   /** Called with every event, in order, after it was given to the store. Must not throw. */
   readonly onEvent: (event: RunEvent) => void;
@@ -79,6 +88,13 @@ export interface RunHandle {
   cancel(): void;
   /** Everything ends at once. Safe to call again, also when it is over. */
   kill(): void;
+}
+
+export interface WatchListener {
+  /** Relative to the repository. */
+  readonly onChange: (paths: readonly string[]) => void;
+  /** Nothing more will be told. */
+  readonly onError: (error: unknown) => void;
 }
 
 interface Images {

@@ -2,7 +2,7 @@
 import type { Colors } from "picocolors/types.js";
 import { displayWidth, truncate } from "./display-text.ts";
 
-export type Style = "bold" | "dim" | "red" | "green" | "yellow" | "cyan";
+export type Style = "bold" | "italic" | "dim" | "red" | "green" | "yellow" | "cyan";
 
 export interface Span {
   readonly text: string;

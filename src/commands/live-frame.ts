@@ -7,13 +7,15 @@
  * failed stays.
  */
 import { unreachable } from "../lib/unreachable.ts";
-import type { JobRecord, StepRecord } from "../store/run-record.ts";
+import type { StepRecord } from "../store/run-record.ts";
 import { counted } from "./counted.ts";
 import { plainText } from "./display-text.ts";
 import { formatDuration } from "./duration.ts";
+import { placeJobs } from "./job-tree.ts";
+import type { PlacedJob } from "./job-tree.ts";
 import { fitLine, span } from "./line.ts";
 import type { Line } from "./line.ts";
-import { isFailed, jobLine, spinner, stepLine } from "./record-lines.ts";
+import { isFailed, jobLine, runText, spinner, stepLine } from "./record-lines.ts";
 import type { RunWatch, TailEntry } from "./run-watch.ts";
 
 export interface FrameInput {
@@ -80,33 +82,37 @@ function workflowLines(watch: RunWatch, nowMs: number): RankedLine[] {
     ranking(rank.workflow, [
       span(`${spinner(nowMs)} `, "cyan"),
       span(plainText(watch.label), "bold"),
+      span(runText(record)),
       span(`  ${status}${machine}`, "dim"),
     ]),
-    ...record.jobs.flatMap((job) => jobLines(watch, job, nowMs)),
+    ...placeJobs(record.jobs).flatMap((placed) => jobLines(watch, placed, nowMs)),
   ];
 }
 
 function machineStatus({ record }: RunWatch): string {
+  if (record.waitingFor !== undefined) return `  waits for the concurrency group ${plainText(record.waitingFor)}`;
   const machine = record.machines.at(-1);
   if (machine?.status === "requested") return "  starting its machine";
   return machine?.status === "lost" ? "  machine lost" : "";
 }
 
-function jobLines(watch: RunWatch, job: JobRecord, nowMs: number): RankedLine[] {
-  const line = jobLine(job, nowMs);
+function jobLines(watch: RunWatch, placed: PlacedJob, nowMs: number): RankedLine[] {
+  const { job, depth } = placed;
+  const line = jobLine(placed, nowMs);
   switch (job.state.status) {
     case "queued":
+    case "waiting":
       return [ranking(rank.otherJob, line)];
     case "in_progress": {
       const current = job.steps.findLastIndex(({ state }) => state.status !== "queued");
       return [
         ranking(rank.runningJob, line),
-        ...job.steps.flatMap((step, index) => stepLines(watch, job, step, nowMs, Math.abs(index - current))),
+        ...job.steps.flatMap((step, index) => stepLines(watch, placed, step, nowMs, Math.abs(index - current))),
       ];
     }
     case "completed": {
       const failed = job.state.conclusion === "failure";
-      const failedSteps = job.steps.filter(isFailed).map((step) => ranking(rank.failed, stepLine(step, nowMs)));
+      const failedSteps = job.steps.filter(isFailed).map((step) => ranking(rank.failed, stepLine(step, nowMs, depth)));
       return [ranking(failed ? rank.failed : rank.otherJob, line), ...failedSteps];
     }
     default:
@@ -114,14 +120,24 @@ function jobLines(watch: RunWatch, job: JobRecord, nowMs: number): RankedLine[] 
   }
 }
 
-function stepLines(watch: RunWatch, job: JobRecord, step: StepRecord, nowMs: number, distance: number): RankedLine[] {
-  const line = stepLine(step, nowMs);
+function stepLines(
+  watch: RunWatch,
+  { job, depth }: PlacedJob,
+  step: StepRecord,
+  nowMs: number,
+  distance: number,
+): RankedLine[] {
+  const line = stepLine(step, nowMs, depth);
   if (step.state.status !== "in_progress") {
     return [ranking(isFailed(step) ? rank.failed : rank.otherStep, line, distance)];
   }
   const tail = watch.tailOf(job.job, step.step)?.shown ?? [];
   const last = tail.map((entry, index) =>
-    ranking(rank.lastLine, [span("      │ ", "dim"), span(tailText(entry), "dim")], tail.length - index),
+    ranking(
+      rank.lastLine,
+      [span(`${"  ".repeat(depth)}      │ `, "dim"), span(tailText(entry), "dim")],
+      tail.length - index,
+    ),
   );
   return [ranking(rank.runningStep, line), ...last];
 }

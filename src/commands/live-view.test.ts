@@ -84,6 +84,67 @@ describe("the live view", () => {
     expect(terminal.listeners()).toBe(0);
   });
 
+  it("shows called jobs below their call, what waits for a concurrency group, and where a job deployed to", () => {
+    const terminal = fakeTerminal({ live: true });
+    const view = createLiveView(terminal);
+    const watch = watchRun("ci.yml");
+    view.started(watch);
+    const [runStarted] = aRun([]);
+    if (runStarted?.type !== "run_started") throw new Error("a run begins with its start");
+    const none = { steps: [], reason: undefined, outputs: {} };
+    play(view, watch, [
+      { ...runStarted, title: "Deploy v2", attempt: 2 },
+      { type: "waiting", group: "production" },
+    ]);
+    terminal.advance(100);
+    expect(screen(terminal)[0]).toBe(
+      "⠁ ci.yml  Deploy v2 (attempt 2)  0/0 steps  0.1s  waits for the concurrency group production"
+        .replace("⠁", "⠙")
+        .slice(0, 78) + "…",
+    );
+    play(view, watch, [
+      { type: "job_planned", job: "deploy", id: "deploy", calls: "./x.yml", name: "deploy", ...none },
+      { type: "job_planned", job: "last", id: "last", name: "last", ...none },
+      {
+        type: "job_planned",
+        job: "deploy / build",
+        id: "build",
+        caller: "deploy",
+        name: "b",
+        ...none,
+        steps: [{ number: 1, name: "Make", way: "run" }],
+      },
+      { type: "job_planned", job: "deploy / ship", id: "ship", caller: "deploy", name: "s", ...none },
+      { type: "job_started", job: "deploy / build", machine: "m1" },
+      { type: "step_started", job: "deploy / build", step: "1", phase: "main", name: "Make" },
+      { type: "log", job: "deploy / build", step: "1", line: "cc" },
+      { type: "waiting", job: "deploy / ship", group: "g" },
+    ]);
+    terminal.advance(100);
+    expect(screen(terminal)).toEqual([
+      "⠹ ci.yml  Deploy v2 (attempt 2)  0/0 steps  0.2s",
+      "  ⠹ deploy → ./x.yml  0.2s",
+      "    ⠹ build  0.2s",
+      "      ⠹ Make  0.2s",
+      "        │ cc",
+      "    ◌ ship  waits for the concurrency group g",
+      "  ○ last",
+      "1 running · 0.2s · Ctrl-C cancels",
+      "",
+    ]);
+    const environment = { name: "production", url: "https://example.com" };
+    play(view, watch, [
+      { type: "job_completed", job: "deploy / ship", conclusion: "success", environment, durationMs: 100, ...none },
+      { type: "job_completed", job: "deploy", conclusion: "failure", durationMs: 300, ...none },
+    ]);
+    view.ended(watch);
+    view.close();
+    const shown = screen(terminal);
+    expect(shown[0]).toBe("ci.yml  Deploy v2 (attempt 2)");
+    expect(shown[1]).toBe("  ✗ deploy → ./x.yml  0.3s");
+    expect(shown).toContain("    ✓ ship  0.1s  environment production https://example.com");
+  });
+
   it("redraws at most ten times a second, however much is printed", () => {
     const terminal = fakeTerminal({ live: true });
     const view = createLiveView(terminal);

@@ -7,7 +7,7 @@ import { plainText } from "./display-text.ts";
 import type { Line } from "./line.ts";
 import { lineWidth, paintLine, span } from "./line.ts";
 import { renderFrame } from "./live-frame.ts";
-import { recordLines } from "./record-lines.ts";
+import { recordLines, runText } from "./record-lines.ts";
 import type { RunWatch } from "./run-watch.ts";
 import type { Terminal } from "./terminal.ts";
 import type { View } from "./view.ts";
@@ -64,7 +64,10 @@ export function createLiveView(terminal: Terminal): View {
     },
     ended(watch): void {
       running = running.filter((other) => other !== watch);
-      draw([[span(plainText(watch.label), "bold")], ...recordLines(watch.record)], frame());
+      draw(
+        [[span(plainText(watch.label), "bold"), span(runText(watch.record))], ...recordLines(watch.record)],
+        frame(),
+      );
     },
     cancelling(message): void {
       cancelling = true;

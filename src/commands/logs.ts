@@ -14,6 +14,8 @@ import { formatDuration } from "./duration.ts";
 import { exitCode } from "./exit-code.ts";
 import type { ExitCode } from "./exit-code.ts";
 import type { Hearth } from "./hearth.ts";
+import { jobSummaryLines } from "./job-summaries.ts";
+import { paintLine } from "./line.ts";
 import { fateText } from "./record-lines.ts";
 import type { Output, Terminal } from "./terminal.ts";
 
@@ -23,15 +25,19 @@ export interface LogsCommandOptions {
   /** A step's number, its name, or what the runner calls its own: `set-up`, `post-2`. */
   readonly step?: string;
   readonly verbose?: boolean;
+  /** What the steps wrote into their summaries instead of what they printed. */
+  readonly summary?: boolean;
 }
 
 export async function logs(
   { store }: Hearth,
-  { out, err, live }: Terminal,
+  terminal: Terminal,
   prefix: string | undefined,
   options: LogsCommandOptions,
 ): Promise<ExitCode> {
+  const { out, err, live } = terminal;
   const stored = await store.find(prefix);
+  if (options.summary === true) return summary(store, stored, terminal, options);
   const record = emptyRecord();
   const writer = createLogWriter(out, live && options.verbose !== true);
   let shown = false;
@@ -40,12 +46,30 @@ export async function logs(
     applyEvent(record, event);
     if (!("step" in event)) continue;
     const { job, step } = placeOf(record, event);
-    if (job === undefined || step === undefined || !isWanted(job, step, options)) continue;
+    if (job === undefined || step === undefined || !isWanted(record, job, step, options)) continue;
     shown = true;
     writer.write(event, job, step);
   }
   if (!shown && (options.job !== undefined || options.step !== undefined)) throw nothingWanted(stored, record, options);
   err.write(`${err.colors.dim(endOf(stored))}\n`);
+  return exitCode.success;
+}
+
+async function summary(
+  store: Hearth["store"],
+  stored: StoredRun,
+  terminal: Terminal,
+  options: LogsCommandOptions,
+): Promise<ExitCode> {
+  const { out, err } = terminal;
+  const record = emptyRecord();
+  for await (const event of store.read(stored.run)) applyEvent(record, event);
+  err.write(`${err.colors.dim(plainText(titleOf(stored)))}\n`);
+  const wanted = record.jobs.filter((job) => isWantedJob(record, job, options));
+  if (wanted.length === 0 && options.job !== undefined) throw nothingWanted(stored, record, options);
+  const lines = await jobSummaryLines({ ...record, jobs: wanted }, terminal, { label: undefined, limit: undefined });
+  for (const line of lines) out.write(`${paintLine(line, out.colors)}\n`);
+  if (lines.length === 0) err.write("No step wrote a summary.\n");
   return exitCode.success;
 }
 
@@ -104,14 +128,21 @@ function placeOf(record: RunRecord, ref: StepRef): { job: JobRecord | undefined;
   return { job, step: job?.steps.find((known) => known.step === ref.step) };
 }
 
-function isWanted(job: JobRecord, step: StepRecord, wanted: LogsCommandOptions): boolean {
-  const jobFits = wanted.job === undefined || wanted.job === job.job || wanted.job === job.id;
+function isWanted(record: RunRecord, job: JobRecord, step: StepRecord, wanted: LogsCommandOptions): boolean {
   const stepFits = wanted.step === undefined || wanted.step === step.step || wanted.step === step.name;
-  return jobFits && stepFits;
+  return stepFits && isWantedJob(record, job, wanted);
 }
 
-function titleOf({ run, workflow, runNumber, event, startedAt }: StoredRun): string {
-  return `${run}  ${workflow} #${runNumber}  ${event}  ${startedAt}`;
+/** A job that calls a workflow stands for all jobs of that. */
+function isWantedJob(record: RunRecord, job: JobRecord, wanted: LogsCommandOptions): boolean {
+  if (wanted.job === undefined || wanted.job === job.job || wanted.job === job.id) return true;
+  const caller = record.jobs.find((known) => known.job === job.caller);
+  return caller !== undefined && caller !== job && isWantedJob(record, caller, wanted);
+}
+
+function titleOf({ run, workflow, runNumber, event, startedAt, title, attempt }: StoredRun): string {
+  const more = [...(title === undefined ? [] : [title]), ...(attempt < 2 ? [] : [`attempt ${attempt}`])];
+  return [run, `${workflow} #${runNumber}`, ...more, event, startedAt].join("  ");
 }
 
 function endOf({ state }: StoredRun): string {
@@ -130,8 +161,10 @@ function endOf({ state }: StoredRun): string {
   }
 }
 
-function nothingWanted({ run }: StoredRun, { jobs }: RunRecord, { job, step }: LogsCommandOptions): EngineError {
-  const inJob = jobs.filter((known) => job === undefined || known.job === job || known.id === job);
+function nothingWanted({ run }: StoredRun, record: RunRecord, options: LogsCommandOptions): EngineError {
+  const { job, step } = options;
+  const { jobs } = record;
+  const inJob = jobs.filter((known) => known.calls === undefined && isWantedJob(record, known, options));
   if (inJob.length === 0) {
     return new EngineError("RUN_NOT_FOUND", `Run ${run} has no job ${String(job)}`, {
       hint: `Its jobs: ${jobs.map((known) => known.job).join(", ")}`,

@@ -49,6 +49,15 @@ export function parseCount(text: string): number {
   return count;
 }
 
+const ageUnitsMs: { readonly [unit: string]: number } = { m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** `30d`, `12h`, `45m`; in milliseconds. */
+export function parseAge(text: string): number {
+  const unit = ageUnitsMs[/^\d{1,6}([mhd])$/.exec(text)?.[1] ?? ""];
+  if (unit === undefined) throw new InvalidArgumentError("Expected a number with m, h or d, as 30d.");
+  return Number(text.slice(0, -1)) * unit;
+}
+
 /** The last of several with the same key wins. `__proto__` becomes a key like others. */
 export function toRecord(pairs: readonly Pair[] = []): { readonly [key: string]: string } {
   return Object.fromEntries(pairs.map(({ key, value }) => [key, value]));

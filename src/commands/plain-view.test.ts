@@ -42,6 +42,26 @@ describe("the plain view", () => {
     ]);
   });
 
+  it("tells title, attempt, who waits for which group, and where a job deployed to", () => {
+    const [started] = run;
+    if (started?.type !== "run_started") throw new Error("a run begins with its start");
+    const environment = { name: "production", url: "https://example.com/\u001b[2J" };
+    const ended = { conclusion: "success", reason: undefined, outputs: {}, environment, durationMs: 900 } as const;
+    expect(
+      output([
+        { ...started, title: "Deploy v2", attempt: 2 },
+        { type: "waiting", group: "g" },
+        { type: "waiting", job: "deploy / ship", group: "h" },
+        { type: "job_completed", job: "deploy / ship", ...ended },
+      ]),
+    ).toEqual([
+      "Deploy v2 (attempt 2)",
+      "waits for the concurrency group g",
+      "deploy / ship | waits for the concurrency group h",
+      "deploy / ship | success  0.9s  environment production https://example.com/",
+    ]);
+  });
+
   it("opens groups when verbose and names the workflow when there are several", () => {
     expect(output(run, { verbose: true, several: true })).toContain("ci.yml | build | Install | hidden");
   });

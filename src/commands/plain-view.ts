@@ -4,7 +4,7 @@
  */
 import { plainText, splitReturns, truncate } from "./display-text.ts";
 import { formatDuration } from "./duration.ts";
-import { fateText } from "./record-lines.ts";
+import { environmentText, fateText, runText } from "./record-lines.ts";
 import type { Fate, RunEvent, StepRef } from "../store/run-event.ts";
 import type { RunWatch } from "./run-watch.ts";
 import type { Terminal } from "./terminal.ts";
@@ -46,13 +46,23 @@ export function createPlainView({ out, err }: Terminal, { verbose, several }: Pl
       case "step_completed":
         folded.delete(stepKey(watch, event));
         return sayInStep(watch, event, endingText(event.fate, event.durationMs));
+      case "run_started": {
+        const text = runText(watch.record);
+        if (text !== "") say(watch, text.trim());
+        return;
+      }
+      case "waiting": {
+        const text = `waits for the concurrency group ${plainText(event.group)}`;
+        return event.job === undefined ? say(watch, text) : say(watch, text, event.job);
+      }
       case "machine_ready":
         return say(watch, `machine ready: ${event.isolation}, ${formatDuration(event.durationMs)}`);
       case "machine_lost":
         return say(watch, `machine lost: ${plainText(event.reason)}`);
       case "job_completed": {
         const reason = event.reason === undefined ? "" : `: ${plainText(event.reason)}`;
-        return say(watch, `${event.conclusion}${reason}  ${formatDuration(event.durationMs)}`, event.job);
+        const ended = `${event.conclusion}${reason}  ${formatDuration(event.durationMs)}`;
+        return say(watch, `${ended}${environmentText(event)}`, event.job);
       }
       default:
     }

@@ -2,6 +2,7 @@
  * `hearth plan`: what `hearth run` would do, without doing it. Every file is shown, a broken one with what is wrong with it
  * among the others; the last line is the sum over all of them.
  */
+import { countLeftOut } from "../plan/leave-out.ts";
 import { plainStepName } from "../engine/step-name.ts";
 import { formatDiagnostic } from "../lib/diagnostic.ts";
 import { unreachable } from "../lib/unreachable.ts";
@@ -11,74 +12,109 @@ import { counted } from "./counted.ts";
 import { plainText } from "./display-text.ts";
 import { exitCode, worstExitCode } from "./exit-code.ts";
 import type { ExitCode } from "./exit-code.ts";
+import { distinctFindings } from "../lint/finding.ts";
+import type { Finding } from "../lint/finding.ts";
+import { findingLine, findingsTotal, withoutNotes } from "./finding-lines.ts";
 import type { Selection } from "../select/select-workflows.ts";
 import type { Hearth } from "./hearth.ts";
+import { isGraphFormat, splitOptionalValue } from "./optional-value.ts";
 import { planDocument } from "./plan-document.ts";
 import { selectRequest } from "./request.ts";
 import type { SelectionOptions } from "./request.ts";
+import { showSelection } from "./show-selection.ts";
+import type { ShowOptions } from "./show-selection.ts";
+import { exitCodeOfRefused, lacksSelected, sortResults } from "./sort-results.ts";
 import type { Output, Terminal } from "./terminal.ts";
 import { workflowLabel } from "./workflow-label.ts";
 
-export interface PlanCommandOptions extends SelectionOptions {
+export interface PlanCommandOptions extends SelectionOptions, ShowOptions {
   readonly json?: boolean;
 }
 
 export async function plan(
   hearth: Hearth,
-  { out }: Terminal,
-  path: string | undefined,
+  terminal: Terminal,
+  typedPath: string | undefined,
   options: PlanCommandOptions,
 ): Promise<ExitCode> {
-  const selection = await hearth.select(await selectRequest(path, options));
+  const { out } = terminal;
+  const graph = splitOptionalValue(typedPath, options.graph, { option: "--graph", isValue: isGraphFormat });
+  const selection = await hearth.select(await selectRequest(graph.path, options));
+  for (const warning of selection.warnings) terminal.err.write(`${plainText(formatDiagnostic(warning))}\n`);
+  const shown = await showSelection(terminal, selection, { ...options, graph: graph.value });
+  if (shown !== undefined) return shown;
   if (options.json === true) out.write(`${JSON.stringify(planDocument(selection), undefined, 2)}\n`);
-  else printPlan(out, selection);
-  return worstExitCode(selection.results.map(exitCodeOfResult));
+  else printPlan(out, selection, options);
+  const { startable, refused } = sortResults(selection.results);
+  return worstExitCode([exitCodeOfRefused(refused), ...startable.map(exitCodeOfStartable)]);
 }
 
-/** As `hearth run` would answer: not triggered is nothing, anything in the way is a bad workflow. */
-function exitCodeOfResult(result: PlanResult): ExitCode {
-  if (result.kind === "not_triggered") return exitCode.nothing;
-  return blockersOf(result).length > 0 ? exitCode.workflow : exitCode.success;
+function exitCodeOfStartable(plan: Plan): ExitCode {
+  return countLeftOut(plan) > 0 ? exitCode.leftOut : exitCode.success;
 }
 
-function printPlan(out: Output, { results }: Selection): void {
-  for (const result of results) {
-    printResult(out, result);
+function printPlan(out: Output, { results, findings }: Selection, { strict }: PlanCommandOptions): void {
+  for (const [index, result] of results.entries()) {
+    printResult(out, result, lacksSelected(result, results));
+    // With --strict the errors are among the result's diagnostics.
+    const shown = withoutNotes(findings[index] ?? []).filter(({ severity }) => severity !== "error" || strict !== true);
+    if (result.kind === "planned") printFindings(out, shown);
     out.write("\n");
   }
-  const unsupported = results.flatMap(unsupportedCount).filter((count) => count > 0);
-  if (unsupported.length > 0) {
-    out.write(`${counted(sum(unsupported), "step")} unsupported in ${counted(unsupported.length, "workflow")}\n`);
+  const held = results.flatMap(blockedCount).filter((count) => count > 0);
+  if (held.length > 0) {
+    out.write(`${counted(held.length, "workflow")} cannot run here (${counted(sum(held), "place")} in the way), `);
+    out.write("`hearth run` refuses them; `refused` below are those that cannot be read\n");
   }
+  const leftOut = sum(results.map((result) => (result.kind === "planned" ? countLeftOut(result.plan) : 0)));
+  if (leftOut > 0) out.write(`${counted(leftOut, "job")} left out as unsupported\n`);
+  const found = distinctFindings(findings);
+  if (found.length > 0) out.write(`${findingsTotal(found)}; hearth lint shows them all\n`);
   out.write(`${totalsLine(results)}\n`);
+}
+
+function printFindings(out: Output, findings: readonly Finding[]): void {
+  for (const finding of findings) out.write(`  ${out.colors.dim(findingLine(finding))}\n`);
 }
 
 /** `30 workflows  110 jobs  733 steps  1 refused`: jobs and steps that the readable files declare, whatever triggers them. */
 function totalsLine(results: readonly PlanResult[]): string {
-  const workflows = results.flatMap((result) => (result.kind === "refused" ? [] : [result.plan]));
+  const workflows = results.flatMap((result) => (result.kind === "refused" ? [] : [result.plan.workflow]));
+  const refused = results.filter((result) => result.kind === "refused" && !lacksSelected(result, results));
   return [
     counted(results.length, "workflow"),
-    counted(sum(workflows.map(({ workflow }) => workflow.jobs.length)), "job"),
+    counted(sum(workflows.map(({ jobs }) => jobs.length)), "job"),
     counted(sum(workflows.map(({ declaredSteps }) => declaredSteps)), "step"),
-    `${results.length - workflows.length} refused`,
+    `${refused.length} refused`,
   ].join("  ");
 }
 
-function printResult(out: Output, result: PlanResult): void {
+function printResult(out: Output, result: PlanResult, isPassedOver: boolean): void {
   const { bold, dim, red, yellow } = out.colors;
   switch (result.kind) {
-    case "refused":
-      out.write(`${bold(plainText(workflowLabel(result.path)))}  ${red("refused")}\n`);
+    case "refused": {
+      const label = plainText(workflowLabel(result.path));
+      if (isPassedOver) {
+        out.write(dim(`${label}  not selected: ${plainText(result.diagnostics[0]?.message ?? "")}\n`));
+        return;
+      }
+      out.write(`${bold(label)}  ${red("refused")}\n`);
       for (const diagnostic of result.diagnostics) out.write(`  ${plainText(formatDiagnostic(diagnostic))}\n`);
       return;
+    }
     case "not_triggered":
       out.write(`${dim(`${planTitle(result.plan)}  not triggered: ${plainText(result.reason)}`)}\n`);
       return;
-    case "planned":
-      out.write(`${bold(planTitle(result.plan))}\n`);
-      for (const warning of result.warnings) out.write(`  ${yellow(plainText(formatDiagnostic(warning)))}\n`);
-      for (const job of result.plan.jobs) printJob(out, job);
+    case "planned": {
+      const blocked = blockersOf(result).length === 0 ? "" : `  ${red("cannot run here")}`;
+      out.write(`${bold(planTitle(result.plan))}${blocked}\n`);
+      for (const warning of result.warnings) {
+        const paint = warning.kind === "warning" ? yellow : red;
+        out.write(`  ${paint(plainText(formatDiagnostic(warning)))}\n`);
+      }
+      for (const job of result.plan.jobs) printJob(out, job, "  ");
       return;
+    }
     default:
       unreachable(result);
   }
@@ -89,14 +125,18 @@ function planTitle({ workflow, declaredSteps, heldSteps }: Plan): string {
   return `${label}  ${counted(workflow.jobs.length, "job")}  ${heldSteps}/${declaredSteps} steps held`;
 }
 
-function printJob(out: Output, { job, cells, steps }: PlannedJob): void {
+/** The jobs of a called workflow stand below the job that calls it. */
+function printJob(out: Output, { job, cells, steps, called }: PlannedJob, indent: string): void {
   const { dim, red } = out.colors;
   const needs = job.needs.length === 0 ? "" : dim(`  needs ${plainText(job.needs.join(", "))}`);
-  out.write(`  ${plainText(job.id)}${needs}${dim(cellsText(cells))}\n`);
-  if (job.kind === "call") out.write(`    calls ${plainText(job.uses)}\n`);
+  out.write(`${indent}${plainText(job.id)}${needs}${dim(cellsText(cells))}\n`);
+  if (job.kind === "call") {
+    out.write(`${indent}  calls ${plainText(job.uses)}\n`);
+    if (called?.kind === "called") for (const inner of called.plan.jobs) printJob(out, inner, `${indent}    `);
+  }
   for (const planned of steps) {
     const way = unsupportedWays(planned.way).length > 0 ? red(wayText(planned.way)) : dim(wayText(planned.way));
-    out.write(`    ${String(planned.step.number).padStart(2)}  ${stepName(planned)}  ${way}\n`);
+    out.write(`${indent}  ${String(planned.step.number).padStart(2)}  ${stepName(planned)}  ${way}\n`);
   }
 }
 
@@ -129,15 +169,14 @@ function wayText(way: Way): string {
     case "local":
       return `local ${plainText(way.path)}, read when it is reached`;
     case "unsupported":
-      return `unsupported: ${plainText(way.what)}; ${plainText(way.fix)}`;
+      return `unsupported: ${plainText(way.what)}`;
     default:
       return unreachable(way);
   }
 }
 
-function unsupportedCount(result: PlanResult): number {
-  if (result.kind !== "planned") return 0;
-  return sum(result.plan.jobs.map(({ steps }) => steps.filter(({ way }) => unsupportedWays(way).length > 0).length));
+function blockedCount(result: PlanResult): number {
+  return result.kind === "planned" ? blockersOf(result).length : 0;
 }
 
 function sum(counts: readonly number[]): number {

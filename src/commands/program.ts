@@ -5,10 +5,12 @@
 import { Command, Option } from "commander";
 import type { ExitCode } from "./exit-code.ts";
 import type { Flags, Hearth } from "./hearth.ts";
+import type { LintCommandOptions } from "./lint.ts";
 import type { LogsCommandOptions } from "./logs.ts";
-import { addAssignment, addMatrixValue, addSecret, addText, addVariable, parseCount } from "./pairs.ts";
+import { addAssignment, addMatrixValue, addSecret, addText, addVariable, parseAge, parseCount } from "./pairs.ts";
 import type { PlanCommandOptions } from "./plan.ts";
 import type { RunCommandOptions } from "./run.ts";
+import type { PruneCommandOptions, RunsCommandOptions } from "./runs.ts";
 import type { Terminal } from "./terminal.ts";
 
 export interface ProgramSurroundings {
@@ -31,6 +33,7 @@ export function createProgram({ version, terminal, connect, finish }: ProgramSur
   withSelection(program.command("run"))
     .description("run workflows: those in .github/workflows that the event triggers, or the one named")
     .option("--env <k=v>", "variable for every step, over the workflow's env (repeatable)", addAssignment)
+    .option("--env-file <file>", "the same, as NAME=value lines (repeatable)", addText)
     .option(
       "--secret <name[=value]>",
       "secret; without a value from the environment, else asked for. A value given here is seen in the process list (repeatable)",
@@ -44,10 +47,16 @@ export function createProgram({ version, terminal, connect, finish }: ProgramSur
     .option("--concurrency <n>", "workflows at the same time (default: what memory and cores allow)", parseCount)
     .addOption(new Option("--network <policy>", "what machines reach outside").choices(["closed", "open"]))
     .option("--allow-host <host>", "let machines reach this host, or *.domain (repeatable)", addText)
-    .option("--mirror <dir>", "bare repositories `<owner>/<name>.git` for checkouts of other repositories")
     .option("--ca-file <file>", "certificate authorities that machines trust as well (repeatable)", addText)
     .option("--json", "one event a line, then a summary for each workflow")
     .option("--verbose", "open the groups")
+    .addOption(
+      new Option(
+        "--failed [run]",
+        "only the jobs that failed in the latest run, or the one named, and those that need them",
+      ).conflicts(["list", "graph", "watch"]),
+    )
+    .addOption(new Option("--watch", "run again whenever files change").conflicts(["list", "graph"]))
     .addOption(stateOption())
     .addHelpText("after", runExamples)
     .action(async (path: string | undefined, options: RunCommandOptions & Flags) => {
@@ -59,18 +68,44 @@ export function createProgram({ version, terminal, connect, finish }: ProgramSur
     .description("show what would run, and how each step would; runs nothing")
     .option("--json", "as one JSON document")
     .addHelpText("after", planExamples)
-    .action(async (path: string | undefined, options: PlanCommandOptions) => {
+    .action(async (path: string | undefined, options: PlanCommandOptions & Flags) => {
       const { plan } = await import("./plan.ts");
-      finish(await plan(await connect({}), terminal, path, options));
+      finish(await plan(await connect(options), terminal, path, options));
     });
 
   program
+    .command("lint")
+    .description("show what in workflows lets others do more than was meant; runs nothing")
+    .argument("[workflow or directory]", "a workflow file, or a directory of them (default: .github/workflows)")
+    .option("--strict", "exit with 3 when a stranger could run commands")
+    .option("--json", "as one JSON document")
+    .addOption(new Option("--sarif", "as SARIF, for code scanning").conflicts("json"))
+    .addHelpText("after", lintExamples)
+    .action(async (path: string | undefined, options: LintCommandOptions) => {
+      const { lint } = await import("./lint.ts");
+      finish(await lint(await connect({}), terminal, path, options));
+    });
+
+  const runsCommand = program
     .command("runs")
-    .description("list the runs that are kept, newest first")
+    .description("list the runs that are kept, newest first; `prune` removes old ones")
+    .option("--limit <n>", "at most so many", parseCount)
+    .option("--workflow <file>", "only those of this workflow: its path or the end of it")
+    .option("--json", "as one JSON document")
     .addOption(stateOption())
-    .action(async (options: Flags) => {
+    .action(async (options: RunsCommandOptions & Flags) => {
       const { runs } = await import("./runs.ts");
-      finish(await runs(await connect(options), terminal));
+      finish(await runs(await connect(options), terminal, options));
+    });
+  runsCommand
+    .command("prune")
+    .description("remove old runs, never one that is going on (default: keep the newest 100)")
+    .addOption(new Option("--keep <n>", "keep the newest").argParser(parseCount))
+    .addOption(new Option("--older-than <age>", "remove what is older, as 30d, 12h or 45m").argParser(parseAge))
+    .addOption(stateOption())
+    .action(async (options: PruneCommandOptions & Flags, command: Command) => {
+      const { pruneRuns } = await import("./runs.ts");
+      finish(await pruneRuns(await connect({ ...command.parent?.opts<Flags>(), ...options }), terminal, options));
     });
 
   program
@@ -80,6 +115,9 @@ export function createProgram({ version, terminal, connect, finish }: ProgramSur
     .option("--job <job>", "only this job, or `id (cell)`")
     .option("--step <step>", "only this step: its number or name")
     .option("--verbose", "open the groups")
+    .addOption(
+      new Option("--summary", "what its steps wrote into their summaries instead").conflicts(["step", "verbose"]),
+    )
     .addOption(stateOption())
     .addHelpText("after", logsExamples)
     .action(async (run: string | undefined, options: LogsCommandOptions & Flags) => {
@@ -170,12 +208,21 @@ export function createProgram({ version, terminal, connect, finish }: ProgramSur
 function withSelection(command: Command): Command {
   return command
     .argument("[workflow or directory]", "a workflow file, or a directory of them (default: .github/workflows)")
-    .option("--event <name>", "the event that happened", "push")
+    .option("--event <name>", "the event that happened (default: push)")
     .option("--event-file <payload.json>", "the event's body")
+    .option("--schedule <cron>", "the entry of on.schedule that fires (default: each workflow's first)")
     .option("--job <id>", "only this job and those it needs")
     .option("--matrix <k:v>", "only matrix cells with this value (repeatable)", addMatrixValue)
     .option("--input <k=v>", "input of workflow_dispatch (repeatable)", addAssignment)
-    .option("--var <k=v>", "entry of the vars context (repeatable)", addVariable);
+    .option("--var <k=v>", "entry of the vars context, over hearth.yml's (repeatable)", addVariable)
+    .option("--var-file <file>", "the same, as NAME=value lines (repeatable)", addText)
+    .option("--skip-unsupported", "leave out the jobs that cannot run here, and run the rest; exits with 6")
+    .option("--strict", "refuse workflows in which a stranger could run commands (see hearth lint)")
+    .addOption(
+      new Option("--mirror <dir>", "bare repositories `<owner>/<name>.git` for called workflows and checkouts"),
+    )
+    .option("--list", "list the workflows with their jobs and triggers; runs nothing")
+    .option("--graph [format]", "draw what needs what, as text or svg; runs nothing");
 }
 
 function providerOption(): Option {
@@ -198,21 +245,34 @@ Examples:
   hearth run --matrix os:ubuntu-latest --matrix node:22
   hearth run --secret NPM_TOKEN --allow-host registry.npmjs.org
   hearth run --json | jq -r 'select(.type == "log") | .line'
+  hearth run --watch ci.yml                           again after every change
+  hearth run --failed                                 what failed last time
+  hearth run --graph=svg > jobs.svg
 
 Ctrl-C cancels; a second Ctrl-C ends everything at once.
-Exit code: 0 success, 1 failure, 2 usage, 3 bad or unsupported workflow, 4 nothing ran, 5 machine trouble, 130 cancelled.`;
+Exit code: 0 success, 1 failure, 2 usage, 3 bad or unsupported workflow, 4 nothing ran, 5 machine trouble,
+6 unsupported jobs left out, 130 cancelled.`;
 
 const planExamples = `
 Examples:
   hearth plan
   hearth plan .github/workflows/release.yml --event workflow_dispatch --input dry-run=true
+  hearth plan --list
+  hearth plan --graph .github/workflows/release.yml
   hearth plan --json | jq .totals`;
+
+const lintExamples = `
+Examples:
+  hearth lint
+  hearth lint .github/workflows/release.yml --strict
+  hearth lint --sarif > hearth.sarif`;
 
 const logsExamples = `
 Examples:
   hearth logs                        the latest run
   hearth logs mh3k2 --job test --step 3
-  hearth logs --job 'build (22)' | grep -i error`;
+  hearth logs --job 'build (22)' | grep -i error
+  hearth logs --summary`;
 
 const completionExamples = `
 Examples:

@@ -4,53 +4,92 @@ import type { Conclusion, Fate } from "../store/run-event.ts";
 import type { JobRecord, RunRecord, StepRecord } from "../store/run-record.ts";
 import { plainText } from "./display-text.ts";
 import { formatDuration } from "./duration.ts";
+import { placeJobs } from "./job-tree.ts";
+import type { PlacedJob } from "./job-tree.ts";
 import { span } from "./line.ts";
 import type { Line, Style } from "./line.ts";
 
 /** Every declared step of a finished run with its fate; of the runner's own only those that failed. Not cut to any window. */
 export function recordLines(record: RunRecord): Line[] {
-  return record.jobs.flatMap((job) => [
-    jobLine(job, 0),
-    ...job.steps.filter((step) => step.phase === "main" || isFailed(step)).map((step) => stepLine(step, 0)),
+  return placeJobs(record.jobs).flatMap((placed) => [
+    jobLine(placed, 0),
+    ...placed.job.steps
+      .filter((step) => step.phase === "main" || isFailed(step))
+      .map((step) => stepLine(step, 0, placed.depth)),
   ]);
 }
 
-export function jobLine({ job, state }: JobRecord, nowMs: number): Line {
-  const name = plainText(job);
+/** A job that calls a workflow is a heading over the called jobs: its mark and time are theirs together. */
+export function jobLine({ job, depth, label }: PlacedJob, nowMs: number): Line {
+  const { state, calls } = job;
+  const indent = "  ".repeat(depth);
+  const name = plainText(label);
+  const called = calls === undefined ? [] : [span(` → ${plainText(calls)}`, "dim")];
   switch (state.status) {
     case "queued":
-      return [span("  ○ ", "dim"), span(name, "dim")];
+      return [span(`${indent}  ○ `, "dim"), span(name, "dim"), ...called];
+    case "waiting":
+      return [
+        span(`${indent}  ◌ `, "yellow"),
+        span(name),
+        ...called,
+        span(`  waits for the concurrency group ${plainText(state.group)}`, "dim"),
+      ];
     case "in_progress":
       return [
-        span(`  ${spinner(nowMs)} `, "cyan"),
+        span(`${indent}  ${spinner(nowMs)} `, "cyan"),
         span(name),
+        ...called,
         span(`  ${formatDuration(nowMs - Date.parse(state.startedAt))}`, "dim"),
       ];
     case "completed": {
       const { mark, style } = conclusionMark(state.conclusion);
       const reason = state.reason === undefined ? "" : `  ${plainText(state.reason)}`;
-      return [span(`  ${mark} `, style), span(name), span(`  ${formatDuration(state.durationMs)}${reason}`, "dim")];
+      return [
+        span(`${indent}  ${mark} `, style),
+        span(name),
+        ...called,
+        span(`  ${formatDuration(state.durationMs)}${reason}${environmentText(job)}`, "dim"),
+      ];
     }
     default:
       return unreachable(state);
   }
 }
 
-/** `nowMs` is for what is still running. */
-export function stepLine({ name, state }: StepRecord, nowMs: number): Line {
+/** `  production https://example.com`: where the job deployed to, once it is over. */
+export function environmentText({ environment }: { readonly environment?: JobRecord["environment"] }): string {
+  if (environment === undefined) return "";
+  const { name, url } = environment;
+  return `  environment ${plainText(url === undefined ? name : `${name} ${url}`)}`;
+}
+
+/** `  Deploy v2 (attempt 3)`: what the run is called and which try it is, where there is something to say. */
+export function runText({ title, attempt }: Pick<RunRecord, "title" | "attempt">): string {
+  const shown = title === undefined ? "" : `  ${plainText(title)}`;
+  return attempt < 2 ? shown : `${shown} (attempt ${attempt})`;
+}
+
+/** `nowMs` is for what is still running, `depth` that of its job. */
+export function stepLine({ name, state }: StepRecord, nowMs: number, depth: number): Line {
   const shown = plainText(name);
+  const indent = "  ".repeat(depth);
   switch (state.status) {
     case "queued":
-      return [span("    ○ ", "dim"), span(shown, "dim")];
+      return [span(`${indent}    ○ `, "dim"), span(shown, "dim")];
     case "in_progress":
       return [
-        span(`    ${spinner(nowMs)} `, "cyan"),
+        span(`${indent}    ${spinner(nowMs)} `, "cyan"),
         span(shown),
         span(`  ${formatDuration(nowMs - Date.parse(state.startedAt))}`, "dim"),
       ];
     case "completed": {
       const { mark, style } = fateMark(state.fate);
-      return [span(`    ${mark} `, style), span(shown), span(`  ${fateText(state.fate, state.durationMs)}`, "dim")];
+      return [
+        span(`${indent}    ${mark} `, style),
+        span(shown),
+        span(`  ${fateText(state.fate, state.durationMs)}`, "dim"),
+      ];
     }
     default:
       return unreachable(state);

@@ -16,12 +16,21 @@ import type { Terminal } from "./terminal.ts";
 
 /** As commander delivers them. */
 export interface SelectionOptions {
-  readonly event: string;
+  readonly event?: string | undefined;
   readonly eventFile?: string;
+  readonly schedule?: string;
   readonly job?: string;
+  readonly strict?: boolean;
   readonly matrix?: readonly Pair[];
   readonly input?: readonly Pair[];
   readonly var?: readonly Pair[];
+  readonly varFile?: readonly string[];
+  readonly skipUnsupported?: boolean;
+}
+
+export interface EnvOptions {
+  readonly env?: readonly Pair[];
+  readonly envFile?: readonly string[];
 }
 
 export interface SecretOptions {
@@ -31,17 +40,20 @@ export interface SecretOptions {
 
 /** GitHub delivers no larger payload. */
 const maxEventBytes = 25 * 1024 * 1024;
-const maxSecretFileBytes = 1024 * 1024;
+const maxDotenvBytes = 1024 * 1024;
 
 export async function selectRequest(path: string | undefined, options: SelectionOptions): Promise<SelectRequest> {
   return {
     path: path === undefined ? undefined : resolve(path),
-    event: options.event,
+    event: options.event ?? (options.schedule === undefined ? "push" : "schedule"),
+    schedule: options.schedule,
     payload: options.eventFile === undefined ? undefined : await readPayload(options.eventFile),
     job: options.job,
+    strict: options.strict,
     matrix: options.matrix ?? [],
     inputs: toRecord(options.input),
-    vars: toRecord(options.var),
+    vars: toRecord([...(await readDotenv("--var-file", options.varFile)), ...(options.var ?? [])]),
+    skipUnsupported: options.skipUnsupported === true,
   };
 }
 
@@ -50,13 +62,7 @@ export async function readSecrets(
   options: SecretOptions,
   terminal: Terminal,
 ): Promise<{ readonly [name: string]: string }> {
-  const pairs: Pair[] = [];
-  for (const path of options.secretFile ?? []) {
-    const parsed = parseDotenv(await readBounded("--secret-file", path, maxSecretFileBytes));
-    if (!parsed.ok)
-      throw new EngineError("BAD_USAGE", `Cannot read --secret-file ${path}:${parsed.line}: ${parsed.message}`);
-    pairs.push(...parsed.pairs);
-  }
+  const pairs = [...(await readDotenv("--secret-file", options.secretFile))];
   for (const { name, value } of options.secret ?? []) {
     const found = value ?? terminal.environment(name) ?? (await terminal.askSecret(`Value of the secret ${name}: `));
     if (found === undefined) {
@@ -67,6 +73,22 @@ export async function readSecrets(
     pairs.push({ key: name, value: found });
   }
   return toRecord(pairs);
+}
+
+/** Files first, then `--env` over them. */
+export async function readEnv(options: EnvOptions): Promise<{ readonly [name: string]: string }> {
+  return toRecord([...(await readDotenv("--env-file", options.envFile)), ...(options.env ?? [])]);
+}
+
+async function readDotenv(option: string, paths: readonly string[] = []): Promise<readonly Pair[]> {
+  const pairs: Pair[] = [];
+  for (const path of paths) {
+    const parsed = parseDotenv(await readBounded(option, path, maxDotenvBytes));
+    if (!parsed.ok)
+      throw new EngineError("BAD_USAGE", `Cannot read ${option} ${path}:${parsed.line}: ${parsed.message}`);
+    pairs.push(...parsed.pairs);
+  }
+  return pairs;
 }
 
 async function readPayload(path: string): Promise<SelectRequest["payload"]> {
@@ -80,7 +102,7 @@ function parsePayload(path: string, text: string): Value {
   try {
     return parseJson(text);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = error instanceof Error ? error.message.replace(/^Error parsing fromJson: /, "") : String(error);
     throw new EngineError("BAD_USAGE", `Cannot read --event-file ${path}: ${reason}`, { cause: error });
   }
 }

@@ -26,7 +26,8 @@ export type RunResult =
 
 const cancelMessage =
   "Cancelling: steps are asked to stop, `always()` steps still run. Ctrl-C again ends everything at once.";
-const sameKeyMs = 100;
+/** What comes again within this is the same key, passed on by npm. */
+export const sameKeyMs = 100;
 const killMessage = "Ending everything at once.";
 
 /** In the order of `plans`. */
@@ -35,7 +36,7 @@ export async function runAll(
   terminal: Terminal,
   view: View,
   plans: readonly Plan[],
-  options: Omit<RunOptions, "onEvent">,
+  optionsOf: (plan: Plan) => Omit<RunOptions, "onEvent">,
 ): Promise<readonly RunResult[]> {
   const results = new Map<Plan, RunResult>();
   const queue = [...plans];
@@ -62,7 +63,7 @@ export async function runAll(
     view.started(watch);
     try {
       const handle = await hearth.startRun(plan, {
-        ...options,
+        ...optionsOf(plan),
         onEvent: (event) => {
           watch.apply(event);
           view.event(watch, event);

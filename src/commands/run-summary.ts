@@ -2,6 +2,7 @@
 import { EngineError } from "../lib/engine-error.ts";
 import { unreachable } from "../lib/unreachable.ts";
 import type { FateCounts } from "../store/run-event.ts";
+import { counted } from "./counted.ts";
 import { displayWidth, plainText } from "./display-text.ts";
 import { formatDuration } from "./duration.ts";
 import { span } from "./line.ts";
@@ -16,10 +17,11 @@ export function summaryLines(results: readonly RunResult[]): Line[] {
   const rows = results.map((result) => ({ label: workflowLabel(result.plan.workflow.path), ...summaryOf(result) }));
   const labelWidth = Math.max(...rows.map(({ label }) => displayWidth(plainText(label))));
   const wordWidth = Math.max(...rows.map(({ word }) => word.length));
-  return rows.map(({ label, word, style, counts, durationMs }) => [
+  return rows.map(({ label, word, style, counts, unsupportedJobs, durationMs }) => [
     span(pad(plainText(label), labelWidth), "bold"),
     span(`  ${word.padEnd(wordWidth)}`, style),
     span(`  ${countsText(counts)}`),
+    span(unsupportedJobs === 0 ? "" : `  ${counted(unsupportedJobs, "job")} skipped as unsupported`, "yellow"),
     span(durationMs === undefined ? "" : `  ${formatDuration(durationMs)}`, "dim"),
   ]);
 }
@@ -34,10 +36,15 @@ export function jsonSummary(result: RunResult): object {
         ...common,
         run: result.run,
         conclusion: result.outcome.conclusion,
+        unsupportedJobs: result.outcome.unsupportedJobs,
         durationMs,
         error: result.outcome.error ?? null,
         failedSteps: result.watch.record.jobs.flatMap(({ job, steps }) =>
           steps.filter(isFailed).map(({ step, name }) => ({ job, step, name })),
+        ),
+        // A job can fail by what is none of its steps: its matrix, its machine, its time.
+        failedJobs: result.watch.record.jobs.flatMap(({ job, state }) =>
+          state.status === "completed" && state.conclusion === "failure" ? [{ job, reason: state.reason ?? null }] : [],
         ),
         annotations: result.watch.record.annotations,
       };
@@ -54,23 +61,26 @@ interface Summary {
   readonly word: string;
   readonly style: Style;
   readonly counts: FateCounts;
+  /** Left out with `--skip-unsupported`. */
+  readonly unsupportedJobs: number;
   readonly durationMs: number | undefined;
 }
 
 function summaryOf(result: RunResult): Summary {
   const declared = result.plan.declaredSteps;
-  const nothing = { declared, ran: 0, skipped: 0, notReached: declared, cancelled: 0 };
+  const counts = { declared, ran: 0, skipped: 0, notReached: declared, cancelled: 0 };
+  const nothing = { counts, unsupportedJobs: 0, durationMs: undefined };
   switch (result.kind) {
     case "ended": {
-      const { conclusion, error, counts, durationMs } = result.outcome;
-      if (error !== undefined) return { word: "error", style: "red", counts, durationMs };
+      const { conclusion, error, ...numbers } = result.outcome;
+      if (error !== undefined) return { ...numbers, word: "error", style: "red" };
       const style = ({ success: "green", failure: "red", cancelled: "yellow", skipped: "yellow" } as const)[conclusion];
-      return { word: conclusion, style, counts, durationMs };
+      return { ...numbers, word: conclusion, style };
     }
     case "not_started":
-      return { word: "error", style: "red", counts: nothing, durationMs: undefined };
+      return { word: "error", style: "red", ...nothing };
     case "not_reached":
-      return { word: "cancelled", style: "yellow", counts: nothing, durationMs: undefined };
+      return { word: "cancelled", style: "yellow", ...nothing };
     default:
       return unreachable(result);
   }

@@ -3,9 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { EngineError } from "../lib/engine-error.ts";
-import type { AnnotationFields } from "../store/run-event.ts";
+import type { PlanResult } from "../plan/plan.ts";
+import type { AnnotationFields, RunEventBody } from "../store/run-event.ts";
 import { run, start } from "./fake-command-line.ts";
-import { aPlan, aRun, failed, noCounts, planned, refused } from "./fake-hearth.ts";
+import { aPlan, aRun, at, failed, noCounts, planned, refused } from "./fake-hearth.ts";
 
 const ci = ".github/workflows/ci.yml";
 const lint = ".github/workflows/lint.yml";
@@ -87,7 +88,7 @@ describe("hearth run", () => {
       [
         ".github/workflows/bad.yml:3:5: error: unknown event (on)",
         "bad.yml refused: nothing of it was started",
-        ".github/workflows/lint.yml:2:9: unsupported: actions/setup-go@v5 is unsupported; remote actions come later (jobs.build.steps[1])",
+        ".github/workflows/lint.yml:2:9: unsupported: actions/setup-go@v5 is unsupported: remote actions come later (jobs.build.steps[1])",
         "lint.yml refused: nothing of it was started",
         "",
       ].join("\n"),
@@ -186,6 +187,156 @@ describe("hearth run", () => {
   });
 });
 
+function withSummary(text: string) {
+  const events = aRun([{ name: "Test" }]);
+  events.splice(-2, 0, { type: "step_summary", job: "build", step: "1", markdown: text });
+  return { results: [planned(ci)], runs: { [ci]: { events } } };
+}
+
+describe("step summaries", () => {
+  const markdown = ["# Results", "", "| Suite | Passed |", "|--|--:|", "| unit | 120 |"].join("\n");
+
+  it("are shown before the last lines, as written into a pipe, rendered on a terminal", async () => {
+    const piped = (await run(["run"], withSummary(markdown))).stdout;
+    expect(piped).toContain(`\nSummary of ci.yml, build\n${markdown}\n\nci.yml  success`);
+    const live = (await run(["run"], { ...withSummary(markdown), live: true })).stdout;
+    expect(live).toContain(
+      "Summary of ci.yml, build\nResults\n\nSuite  Passed\n─────  ──────\nunit      120\n\nci.yml  success",
+    );
+  });
+
+  it("are cut where they are long, with the command for the rest", async () => {
+    const { stdout } = await run(["run"], withSummary("line\n".repeat(1_000)));
+    expect(stdout.split("\n").filter((line) => line === "line")).toHaveLength(40);
+    expect(stdout).toContain("\n  … the whole summary: hearth logs --summary run1\n");
+  });
+});
+
+const kept = (
+  id: string,
+  workflow: string,
+  bodies: readonly RunEventBody[],
+  status: "in_progress" | "lost" = "lost",
+) => ({
+  run: id,
+  runNumber: 1,
+  repository: "/repo",
+  workflow,
+  event: "push",
+  startedAt: at,
+  title: undefined,
+  attempt: 1,
+  state: { status },
+  events: bodies.map((body) => ({ at, ...body })),
+});
+
+describe("hearth run --failed", () => {
+  const outputs = { version: "2" };
+  const jobs = (build: "success" | "failure"): RunEventBody[] => [
+    { type: "job_planned", job: "build", id: "build", name: "Build", steps: [{ number: 1, name: "x", way: "run" }] },
+    { type: "job_completed", job: "build", conclusion: build, reason: undefined, outputs, durationMs: 1 },
+  ];
+  const started = aRun([])
+    .map((body) => (body.type === "run_started" ? { ...body, attempt: 3 } : body))
+    .slice(0, 1);
+
+  it("goes on from the latest run of each workflow, and leaves what ended well", async () => {
+    const { code, stderr, hearth } = await run(["run", "--failed"], {
+      results: [planned(ci), planned(lint), planned(".github/workflows/new.yml")],
+      stored: [
+        kept("ddd", lint, jobs("success")),
+        kept("ccc", ci, [...started, ...jobs("failure")]),
+        kept("bbb", ci, jobs("success")),
+      ],
+    });
+    expect(code).toBe(0);
+    expect(stderr.split("\n")).toEqual([
+      "ci.yml: goes on from run ccc with build",
+      "lint.yml: no job of run ddd failed, nothing to run again",
+      "new.yml: no run for push is kept, nothing to run again",
+      "",
+    ]);
+    expect(hearth.calls.filter((call) => call.startsWith("start"))).toEqual([`start ${ci}`]);
+    expect(hearth.runOptions[0]?.earlier).toEqual({ run: "ccc", attempt: 4, succeeded: new Map() });
+  });
+
+  it("exits with 4 and asks for no machine when nothing failed", async () => {
+    const { code, hearth } = await run(["run", "--failed"], {
+      results: [planned(ci)],
+      stored: [kept("ccc", ci, jobs("success"))],
+    });
+    expect({ code, calls: hearth.calls }).toEqual({ code: 4, calls: ["select"] });
+  });
+
+  it("takes file and event from the run that is named", async () => {
+    const dispatched = { ...kept("ccc", ci, jobs("failure")), event: "workflow_dispatch" };
+    const dispatch = aPlan(ci);
+    const plan = { ...dispatch, event: { ...dispatch.event, name: "workflow_dispatch" } };
+    const options = {
+      results: [{ kind: "planned", plan, warnings: [] } as const],
+      stored: [kept("ddd", ci, jobs("failure")), dispatched],
+    };
+    const { code, hearth } = await run(["run", "--failed", "cc"], options);
+    expect(code).toBe(0);
+    expect(hearth.requests).toMatchObject([{ path: `/repo/${ci}`, event: "workflow_dispatch" }]);
+    expect(hearth.runOptions[0]?.earlier).toMatchObject({ run: "ccc" });
+    const other = await run(["run", "--failed", "cc", "--event", "push"], { ...options, results: [planned(ci)] });
+    expect(other.code).toBe(2);
+    expect(other.stderr).toContain(
+      "Run ccc is not of .github/workflows/ci.yml for push: it is of .github/workflows/ci.yml for workflow_dispatch",
+    );
+  });
+
+  it("does not go on from a run that is going on itself", async () => {
+    const { code, stderr } = await run(["run", "--failed"], {
+      results: [planned(ci)],
+      stored: [kept("ccc", ci, jobs("failure"), "in_progress")],
+    });
+    expect(code).toBe(4);
+    expect(stderr).toBe("ci.yml: its run ccc is going on\n");
+  });
+
+  it("takes a path after it for the workflow, and goes with nothing that runs nothing", async () => {
+    const { hearth } = await run(["run", "--failed", "./ci.yml"], { results: [planned(ci)] });
+    expect(hearth.requests[0]?.path).toMatch(/\/ci\.yml$/);
+    expect((await run(["run", "--failed", "--watch"])).code).toBe(2);
+    expect((await run(["run", "--list", "--failed"])).code).toBe(2);
+  });
+});
+
+const lacksJob = (path: string): PlanResult => ({
+  kind: "refused",
+  path,
+  fault: "selection",
+  diagnostics: [
+    { kind: "error", file: path, at: undefined, key: "jobs", message: "There is no job 'test'; there are: lint" },
+  ],
+});
+
+describe("what a person asked for and a file does not have", () => {
+  it("is a usage error when no file has it", async () => {
+    const { code, stderr, hearth } = await run(["run", "--job", "test"], { results: [lacksJob(ci), lacksJob(lint)] });
+    expect({ code, calls: hearth.calls }).toEqual({ code: 2, calls: ["select"] });
+    expect(stderr).toContain(`${ci}: error: There is no job 'test'; there are: lint (jobs)\n`);
+  });
+
+  it("only leaves out the other files when one has it", async () => {
+    const results = [lacksJob(lint), planned(ci)];
+    const { code, stderr } = await run(["run", "--job", "test"], { results });
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    const plan = await run(["plan", "--job", "test"], { results });
+    expect(plan.code).toBe(0);
+    expect(plan.stdout).toContain("lint.yml  not selected: There is no job 'test'; there are: lint\n");
+    expect(plan.stdout).toMatch(/\n2 workflows {2}1 job {2}1 step {2}0 refused\n$/);
+  });
+
+  it("is never passed over for an input", async () => {
+    const wrong = { ...lacksJob(lint), fault: "inputs" } as const;
+    expect((await run(["run"], { results: [wrong, planned(ci)] })).code).toBe(2);
+    expect((await run(["plan"], { results: [wrong, planned(ci)] })).code).toBe(2);
+  });
+});
+
 describe("hearth run --json", () => {
   it("prints every event with its run's id, then a summary for each workflow, and nothing else", async () => {
     const events = aRun([{ name: "Test", lines: ["ok"], fate: failed }], "failure");
@@ -214,6 +365,7 @@ describe("hearth run --json", () => {
       conclusion: "failure",
       error: null,
       failedSteps: [{ job: "build", step: "1", name: "Test" }],
+      failedJobs: [{ job: "build", reason: null }],
       counts: { declared: 1, ran: 1 },
     });
   });
@@ -310,6 +462,21 @@ describe("what is handed on", () => {
     const { code, stderr } = await run(["run", "--event-file", file("bad.json", content)]);
     expect(code).toBe(2);
     expect(stderr).toContain(message);
+  });
+
+  it("is variables from files, the options over them, for steps and for the vars context", async () => {
+    const env = file("env", "A=file\nexport B='from file'\n");
+    const vars = file("vars", "REGION=eu\nZONE=1\n");
+    const { hearth } = await run(
+      ["run", "--env-file", env, "--env", "A=given", "--var-file", vars, "--var", "REGION=us", "--skip-unsupported"],
+      { results: [planned(ci)] },
+    );
+    expect(hearth.requests[0]).toMatchObject({ vars: { REGION: "us", ZONE: "1" }, skipUnsupported: true });
+    expect(hearth.runOptions[0]).toMatchObject({
+      env: { A: "given", B: "from file" },
+      vars: { REGION: "us", ZONE: "1" },
+      skipUnsupported: true,
+    });
   });
 
   it("names the line of a secret file that is wrong, never its content", async () => {

@@ -22,6 +22,8 @@ function stored(run: string, bodies: readonly RunEventBody[], state: RunState = 
     workflow: ".github/workflows/ci.yml",
     event: "push",
     startedAt: at,
+    title: undefined,
+    attempt: 1,
     state,
     events: bodies.map((body) => ({ at, ...body })),
   };
@@ -34,6 +36,27 @@ const bodies = aRun(
   ],
   "failure",
 );
+
+const three = [
+  { ...stored("ccc", bodies), title: "Deploy v2", attempt: 2 },
+  { ...stored("bbb", bodies), workflow: ".github/workflows/lint.yml", startedAt: "2026-11-20T10:00:00.000Z" },
+  { ...stored("aaa", [], { status: "in_progress" }), startedAt: "2026-10-01T10:00:00.000Z" },
+];
+
+const log = (job: string, text: string): RunEventBody => ({ type: "log", job, step: "1", line: text });
+
+const summary = (job: string, step: string, markdown: string): RunEventBody => ({
+  type: "step_summary",
+  job,
+  step,
+  markdown,
+});
+
+const removed = async (...argv: string[]) => {
+  const { code, stdout, hearth } = await run(["runs", "prune", ...argv], { stored: three });
+  expect(code).toBe(0);
+  return [stdout, ...hearth.calls];
+};
 
 describe("hearth runs", () => {
   it("lists runs in columns, and says `lost` of a run whose process is gone", async () => {
@@ -57,6 +80,43 @@ describe("hearth runs", () => {
       "998  ci.yml    #7      push   error        2/2    1m 01s  2026-11-22 10:00:00  /repo",
       "",
     ]);
+  });
+
+  it("shows title and attempt where there are any", async () => {
+    const [heading, first] = (await run(["runs"], { stored: three })).stdout.split("\n");
+    expect(heading).toMatch(/REPOSITORY {2}TITLE$/);
+    expect(first).toMatch(/ci\.yml {4}#7, attempt 2 .* Deploy v2$/);
+  });
+
+  it("shows only so many, or those of a workflow, named by its end", async () => {
+    const shown = async (...argv: string[]) =>
+      (await run(["runs", ...argv], { stored: three })).stdout.match(/^\w{3} /gm);
+    expect(await shown("--limit", "1")).toEqual(["RUN ", "ccc "]);
+    expect(await shown("--workflow", "ci.yml")).toEqual(["RUN ", "ccc ", "aaa "]);
+    const none = await run(["runs", "--workflow", "i.yml"], { stored: three });
+    expect(none).toMatchObject({ code: 0, stdout: "", stderr: "No run of i.yml is kept.\n" });
+  });
+
+  it("prints one JSON document with --json, an empty one where there are none", async () => {
+    const { stdout } = await run(["runs", "--json"], { stored: three });
+    expect(JSON.parse(stdout)).toMatchObject([
+      { run: "ccc", title: "Deploy v2", attempt: 2, status: "completed", conclusion: "failure", counts: { ran: 2 } },
+      { run: "bbb", title: null },
+      { run: "aaa", status: "in_progress", conclusion: null },
+    ]);
+    expect(JSON.parse((await run(["runs", "--json"])).stdout)).toEqual([]);
+  });
+
+  it("prune keeps the newest or what is newer, never removes what is going on", async () => {
+    expect(await removed("--keep", "1")).toEqual(["1 run removed, 2 kept\n", "remove bbb"]);
+    expect(await removed("--older-than", "24h")).toEqual(["1 run removed, 2 kept\n", "remove bbb"]);
+    expect(await removed("--older-than", "30d")).toEqual(["0 runs removed, 3 kept\n"]);
+    expect(await removed()).toEqual(["0 runs removed, 3 kept\n"]);
+    expect(await run(["runs", "prune", "--older-than", "soon"])).toMatchObject({ code: 2 });
+  });
+
+  it("prune takes --state as the others do", async () => {
+    expect((await run(["runs", "prune", "--state", "/elsewhere"])).flags).toMatchObject({ state: "/elsewhere" });
   });
 
   it("says what to do when there are none", async () => {
@@ -111,6 +171,37 @@ describe("hearth logs", () => {
     expect(job.stderr).toContain("error: Run 999 has no job deploy\n  Its jobs: build\n");
     const step = await run(["logs", "--step", "9"], options);
     expect(step.stderr).toContain("error: Run 999 has no log of step 9\n  Steps of build: 1 Install, 2 Test\n");
+  });
+
+  it("takes a job that calls a workflow for all jobs of that", async () => {
+    const none = { steps: [], reason: undefined, outputs: {} };
+    const called: RunEventBody[] = [
+      { type: "job_planned", job: "deploy", id: "deploy", calls: "./x.yml", name: "deploy", ...none },
+      { type: "job_planned", job: "deploy / build", id: "build", caller: "deploy", name: "b", ...none },
+      { type: "job_planned", job: "lint", id: "lint", name: "l", ...none },
+      log("deploy / build", "inner"),
+      log("lint", "other"),
+    ];
+    const { stdout } = await run(["logs", "--job", "deploy"], { stored: [stored("999", called)] });
+    expect(stdout).toBe("deploy / build | 1 1\n  inner\n");
+  });
+
+  it("shows what steps wrote into their summaries with --summary, rendered on a terminal, as written into a pipe", async () => {
+    const written = [
+      ...bodies,
+      summary("build", "1", "# Results\n"),
+      summary("build", "2", "| a |\n|--|\n| \u001b[2J1 |\n"),
+    ];
+    const options = { stored: [stored("999", written)] };
+    const raw = await run(["logs", "--summary"], options);
+    expect(raw.stdout).toBe("Summary of build\n# Results\n\n| a |\n|--|\n| 1 |\n\n");
+    const rendered = await run(["logs", "--summary", "99", "--job", "build"], { ...options, live: true });
+    expect(rendered.stdout).toBe("Summary of build\nResults\n\na\n─\n1\n\n");
+    const none = await run(["logs", "--summary"], { stored: [stored("999", bodies)] });
+    expect(none).toMatchObject({ code: 0, stdout: "" });
+    expect(none.stderr).toContain("No step wrote a summary.\n");
+    expect(await run(["logs", "--summary", "--step", "1"], options)).toMatchObject({ code: 2, stdout: "" });
+    expect(await run(["logs", "--summary", "--job", "x"], options)).toMatchObject({ code: 2, stdout: "" });
   });
 
   it("tells that a run was lost or is going on", async () => {

@@ -18,9 +18,12 @@ export type ErrorCode =
   | "GUEST_PROTOCOL"
   | "GUEST_REFUSED"
   | "GIT_FAILED"
+  | "ACTION_UNAVAILABLE"
+  | "ACTION_MOVED"
   | "RUN_NOT_FOUND"
   | "STATE_UNREADABLE"
-  | "STATE_UNWRITABLE";
+  | "STATE_UNWRITABLE"
+  | "WATCH_FAILED";
 
 /** `message` says what could not be done, `hint` what to try. Printed as one line and a hint, without a stack. */
 export class EngineError extends Error {

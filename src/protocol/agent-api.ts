@@ -16,6 +16,7 @@
 import {
   array,
   boolean,
+  custom,
   int,
   literal,
   minLength,
@@ -46,12 +47,22 @@ export const Ready = object({
 export type Ready = Infer<typeof Ready>;
 
 /** One process: files written before it starts, output streamed, files brought back after it ended, in one round trip. */
+/** As `record(string(), string())`, which leaves out a variable that is called `__proto__`. */
+const variables = custom<Record<string, string>>(
+  (value) =>
+    typeof value === "object" &&
+    value !== null &&
+    !Array.isArray(value) &&
+    Object.values(value).every((text) => typeof text === "string"),
+  "expected texts by name",
+);
+
 export const ExecRequest = object({
   /** Chosen by the host; names the process in `/signal`. */
   id: name,
   argv: array(string()).check(minLength(1)),
   /** The whole environment of the process; nothing is added. */
-  env: record(string(), string()),
+  env: variables,
   cwd: string(),
   /** `runner` unless said otherwise; ignored where the agent itself is not root. */
   user: union([literal("runner"), literal("root")]),

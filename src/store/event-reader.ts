@@ -8,6 +8,8 @@ import type { RunEvent } from "./run-event.ts";
 
 /** `run_completed` is small and at most a few events follow it. */
 const tailBytes = 64 * 1024;
+/** `run_started` holds names, a commit and a title, which GitHub cuts long before this. */
+const beginningBytes = 16 * 1024;
 const chunkBytes = 256 * 1024;
 /** Far above what the job log writes in a line; a file with more is not ours. */
 const maxLineBytes = 64 * 1024 * 1024;
@@ -33,6 +35,15 @@ export async function* readEvents(path: string): AsyncGenerator<RunEvent> {
     rest = bytes.subarray(start);
     if (rest.length > maxLineBytes) throw damaged(path, lineNumber + 1);
   }
+}
+
+/** What the run said of itself, from its first line; undefined when it has not been written whole. */
+export async function readBeginning(path: string): Promise<Extract<RunEvent, { type: "run_started" }> | undefined> {
+  await using file = await open(path, "r");
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(beginningBytes), 0, beginningBytes, 0);
+  const end = buffer.subarray(0, bytesRead).indexOf(newline);
+  const event = end === -1 ? undefined : parseEvent(buffer.toString("utf8", 0, end));
+  return event?.type === "run_started" ? event : undefined;
 }
 
 /** How the run ended, from the last lines of its file; undefined when it did not say. */

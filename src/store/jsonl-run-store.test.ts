@@ -138,6 +138,25 @@ describe("listing", () => {
     ]);
   });
 
+  it("shows what a run said of itself when it began", async () => {
+    const started: RunEventBody = {
+      type: "run_started",
+      run: "r",
+      workflow: { path: "ci.yml", name: "CI" },
+      event: { name: "push", sha: "", ref: "" },
+      title: "Deploy \u001b[2J",
+      attempt: 3,
+      provider: "fake",
+      declaredSteps: 1,
+    };
+    await kept(started, ending);
+    await kept(line("torn"));
+    expect(await store.list()).toMatchObject([
+      { title: undefined, attempt: 1 },
+      { title: "Deploy \u001b[2J", attempt: 3 },
+    ]);
+  });
+
   it("shows a run that is going on as in progress, and as lost when its process is gone without a word", async () => {
     const writer = await store.create(ci);
     expect(await store.list()).toMatchObject([{ state: { status: "in_progress" } }]);
@@ -157,6 +176,38 @@ describe("listing", () => {
 
   it("is empty where nothing was ever run", async () => {
     expect(await store.list()).toEqual([]);
+  });
+});
+
+describe("forgetting", () => {
+  it("removes a run with all that is kept of it, at once and again", async () => {
+    const writer = await kept(ending);
+    await store.remove(writer.run);
+    await store.remove(writer.run);
+    expect(readdirSync(join(stateDir, "runs"))).toEqual([]);
+    await expect(store.remove("../runs")).rejects.toMatchObject({ code: "RUN_NOT_FOUND" });
+  });
+
+  it("keeps the newest 500, and what is going on however old it is", async () => {
+    const goingOn = await store.create(ci);
+    const old = await kept(ending);
+    const template = join(stateDir, "runs", old.run);
+    for (let i = 0; i < 500; i += 1) {
+      const run = (clockMs + 10_000 + i).toString(36).padStart(8, "0") + "000";
+      const directory = join(stateDir, "runs", run);
+      mkdirSync(directory);
+      writeFileSync(
+        join(directory, "run.json"),
+        readFileSync(join(template, "run.json"), "utf8").replace(old.run, run),
+      );
+      writeFileSync(join(directory, "events.jsonl"), readFileSync(join(template, "events.jsonl")));
+    }
+    clockMs += 100_000;
+    const newest = await kept(ending);
+    const left = (await store.list()).map(({ run }) => run);
+    expect(left).toHaveLength(501);
+    expect([left[0], left.at(-1), left.includes(old.run)]).toEqual([newest.run, goingOn.run, false]);
+    await goingOn.close();
   });
 });
 

@@ -5,10 +5,11 @@
  */
 import { createHash } from "node:crypto";
 import { chmodSync, lstatSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { int, number, object, optional, safeParse, string } from "zod/mini";
 import { EngineError } from "../lib/engine-error.ts";
-import { readEnding, readEvents } from "./event-reader.ts";
+import { readBeginning, readEnding, readEvents } from "./event-reader.ts";
 import { openEventWriter } from "./event-writer.ts";
 import { identifyProcess, isAlive } from "../lib/process-identity.ts";
 import type { NewRun, RunState, RunStore, RunWriter, StoredRun } from "./run-store.ts";
@@ -35,7 +36,6 @@ export function createJsonlRunStore({ stateDir, now, random }: RunStoreOptions):
   const runsDir = join(stateDir, "runs");
   const numbersDir = join(stateDir, "run-numbers");
 
-  // Async only in its signature: a database behind the same port would not be able to do otherwise.
   async function create(run: NewRun): Promise<RunWriter> {
     makePrivateDir(stateDir, runsDir);
     makePrivateDir(stateDir, numbersDir);
@@ -45,6 +45,7 @@ export function createJsonlRunStore({ stateDir, now, random }: RunStoreOptions):
     const startedAt = new Date(startedAtMs).toISOString();
     const content = { run: id, runNumber, ...run, startedAt, process: identifyProcess(process.pid) };
     writeFileSync(join(runsDir, id, "run.json"), `${JSON.stringify(content)}\n`, { flag: "wx", mode: 0o600 });
+    await forgetOldRuns();
     return openEventWriter({ run: id, runNumber, path: join(runsDir, id, "events.jsonl"), now });
   }
 
@@ -71,8 +72,29 @@ export function createJsonlRunStore({ stateDir, now, random }: RunStoreOptions):
     return run;
   }
 
-  return { create, list, find, read: (run) => readEvents(join(runsDir, run, "events.jsonl")) };
+  /** One that is going on stays, however old it is. What cannot be removed must not keep the new run from starting. */
+  async function forgetOldRuns(): Promise<void> {
+    for (const id of runIds(runsDir).slice(KEPT_RUNS)) {
+      const run = await readRun(runsDir, id);
+      if (run !== undefined && run.state.status !== "in_progress") await remove(id).catch(unlessUnwritable);
+    }
+  }
+
+  async function remove(run: string): Promise<void> {
+    if (!isRunId(run)) throw new EngineError("RUN_NOT_FOUND", `${run} is not the id of a run`);
+    try {
+      await rm(join(runsDir, run), { recursive: true, force: true });
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new EngineError("STATE_UNWRITABLE", `Cannot remove run ${run}: ${reason}`, { cause: error });
+    }
+  }
+
+  return { create, list, find, read: (run) => readEvents(join(runsDir, run, "events.jsonl")), remove };
 }
+
+/** So that a machine on which somebody works for a year does not fill its disk; `hearth runs prune` keeps fewer. */
+const KEPT_RUNS = 500;
 
 /** The parent's own mode is its owner's business (`--state /tmp`); what we make in it is closed. */
 function makePrivateDir(stateDir: string, path: string): void {
@@ -144,14 +166,19 @@ function workflowKey({ repository, workflow }: NewRun): string {
 /** Newest first; anything else that lies in the directory is not a run. */
 function runIds(runsDir: string): string[] {
   try {
-    return readdirSync(runsDir)
-      .filter((name) => /^[a-z0-9]{11}$/.test(name))
-      .toSorted()
-      .toReversed();
+    return readdirSync(runsDir).filter(isRunId).toSorted().toReversed();
   } catch (error) {
     if (isCode(error, "ENOENT")) return [];
     throw error;
   }
+}
+
+function unlessUnwritable(error: unknown): void {
+  if (!(error instanceof EngineError)) throw error;
+}
+
+function isRunId(name: string): boolean {
+  return /^[a-z0-9]{11}$/.test(name);
 }
 
 /** Undefined for a directory that a crash or somebody else left without a readable `run.json`. */
@@ -159,19 +186,22 @@ async function readRun(runsDir: string, run: string): Promise<StoredRun | undefi
   const parsed = safeParse(RunFile, readJson(join(runsDir, run, "run.json")));
   if (!parsed.success || parsed.data.run !== run) return undefined;
   const { process: writer, ...known } = parsed.data;
-  const ending = await readEndingIfAny(join(runsDir, run, "events.jsonl"));
+  const { beginning, ending } = await readEnds(join(runsDir, run, "events.jsonl"));
   const identity = { pid: writer.pid, bootId: writer.bootId, startTicks: writer.startTicks };
   const state: RunState =
     ending === undefined ? { status: isAlive(identity) ? "in_progress" : "lost" } : { status: "completed", ending };
-  return { ...known, state };
+  return { ...known, title: beginning?.title, attempt: beginning?.attempt ?? 1, state };
 }
 
-async function readEndingIfAny(path: string): ReturnType<typeof readEnding> {
+async function readEnds(path: string): Promise<{
+  readonly beginning: Awaited<ReturnType<typeof readBeginning>>;
+  readonly ending: Awaited<ReturnType<typeof readEnding>>;
+}> {
   try {
-    return await readEnding(path);
+    return { beginning: await readBeginning(path), ending: await readEnding(path) };
   } catch (error) {
     // Killed between making the directory and making the file.
-    if (isCode(error, "ENOENT")) return undefined;
+    if (isCode(error, "ENOENT")) return { beginning: undefined, ending: undefined };
     throw error;
   }
 }

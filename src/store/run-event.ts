@@ -108,6 +108,8 @@ export type RunEvent = { readonly at: string } & (
       readonly outputs: { readonly [name: string]: string };
       /** `environment:` of the job; the url is absent where none is given, or it holds a secret. */
       readonly environment?: { readonly name: string; readonly url?: string };
+      /** It was left out because it cannot run here (`--skip-unsupported`); its conclusion is `skipped`. */
+      readonly unsupported?: true;
       readonly durationMs: number;
     }
   | {
@@ -116,6 +118,8 @@ export type RunEvent = { readonly at: string } & (
       /** Set when the run ended by something that is not a step: a lost machine, fates that do not add up. Never with `success`. */
       readonly error: { readonly code: string; readonly message: string } | undefined;
       readonly counts: FateCounts;
+      /** Jobs left out with `--skip-unsupported`, cells counted; absent where there are none. */
+      readonly unsupportedJobs?: number;
       readonly durationMs: number;
     }
 );

@@ -39,6 +39,49 @@ describe("foldRecord", () => {
     ]);
   });
 
+  it("knows title and attempt, calls and callers, environments, and what waits for whom", () => {
+    const started: RunEventBody = {
+      type: "run_started",
+      run: "r",
+      workflow: { path: "ci.yml", name: "CI" },
+      event: { name: "push", sha: "", ref: "" },
+      title: "Deploy",
+      attempt: 2,
+      provider: "fake",
+      declaredSteps: 0,
+    };
+    const call: RunEventBody = { type: "job_planned", job: "c", id: "c", calls: "./x.yml", name: "c", steps: [] };
+    const called: RunEventBody = { type: "job_planned", job: "c / a", id: "a", caller: "c", name: "a", steps: [] };
+    const waiting = events(started, { type: "waiting", group: "g" }, call, called, {
+      type: "waiting",
+      job: "c / a",
+      group: "h",
+    });
+    expect(foldRecord(waiting)).toMatchObject({
+      title: "Deploy",
+      attempt: 2,
+      waitingFor: "g",
+      jobs: [{ calls: "./x.yml" }, { caller: "c", state: { status: "waiting", group: "h" } }],
+    });
+    const environment = { name: "production" };
+    const over = foldRecord([
+      ...waiting,
+      ...events(
+        { type: "job_started", job: "c / a", machine: "m" },
+        {
+          type: "job_completed",
+          job: "c / a",
+          conclusion: "success",
+          reason: undefined,
+          outputs: {},
+          environment,
+          durationMs: 1,
+        },
+      ),
+    ]);
+    expect(over).toMatchObject({ waitingFor: undefined, jobs: [{}, { environment, state: { status: "completed" } }] });
+  });
+
   it("puts the runner's own steps around the declared ones", () => {
     const record = foldRecord(
       events(

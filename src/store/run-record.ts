@@ -19,7 +19,13 @@ export interface RunRecord {
   readonly run: string | undefined;
   readonly workflow: { readonly path: string; readonly name: string } | undefined;
   readonly event: { readonly name: string; readonly sha: string; readonly ref: string } | undefined;
+  /** `run-name:` evaluated. */
+  readonly title: string | undefined;
+  /** From 1; 2 and more goes on from an earlier run. */
+  readonly attempt: number;
   readonly provider: ProviderName | undefined;
+  /** The `concurrency` group that the run waits for now. */
+  readonly waitingFor: string | undefined;
   /** ISO 8601, of the first event. */
   readonly startedAt: string | undefined;
   /** In the order in which they were asked for. */
@@ -52,9 +58,15 @@ export interface JobRecord {
   readonly job: JobKey;
   /** The job's id in the file. */
   readonly id: string;
+  /** The job that called the workflow this one is of. */
+  readonly caller: JobKey | undefined;
+  /** `uses` of a job that calls a workflow, which has no steps of its own. */
+  readonly calls: string | undefined;
   readonly name: string;
   readonly state:
     | { readonly status: "queued" }
+    /** For others of its `concurrency` group. */
+    | { readonly status: "waiting"; readonly group: string }
     | { readonly status: "in_progress"; readonly startedAt: string }
     | {
         readonly status: "completed";
@@ -62,6 +74,7 @@ export interface JobRecord {
         readonly reason: string | undefined;
         readonly durationMs: number;
       };
+  readonly environment: { readonly name: string; readonly url?: string } | undefined;
   readonly outputs: { readonly [name: string]: string };
   /** As they run: the runner's own before the declared, the declared in their order, the runner's own after them. */
   readonly steps: readonly StepRecord[];
@@ -101,7 +114,10 @@ export function emptyRecord(): GrowingRecord {
     run: undefined,
     workflow: undefined,
     event: undefined,
+    title: undefined,
+    attempt: 1,
     provider: undefined,
+    waitingFor: undefined,
     startedAt: undefined,
     machines: [],
     jobs: [],
@@ -120,10 +136,18 @@ export function applyEvent(record: GrowingRecord, event: RunEvent): void {
       record.run = event.run;
       record.workflow = event.workflow;
       record.event = event.event;
+      record.title = event.title;
+      record.attempt = event.attempt ?? 1;
       record.provider = event.provider;
       record.counts = { ...record.counts, declared: event.declaredSteps };
       return;
+    case "waiting":
+      if (event.job === undefined) record.waitingFor = event.group;
+      else jobOf(record, event.job).state = { status: "waiting", group: event.group };
+      return;
     case "machine_requested":
+      record.waitingFor = undefined;
+      return applyMachineEvent(record, event);
     case "machine_ready":
     case "machine_lost":
     case "machine_destroyed":
@@ -131,6 +155,8 @@ export function applyEvent(record: GrowingRecord, event: RunEvent): void {
     case "job_planned": {
       const job = jobOf(record, event.job);
       job.id = event.id;
+      job.caller = event.caller;
+      job.calls = event.calls;
       job.name = event.name;
       for (const { number, name, way } of event.steps) {
         Object.assign(stepOf(record, { job: event.job, step: String(number) }, "main"), { name, way });
@@ -138,7 +164,8 @@ export function applyEvent(record: GrowingRecord, event: RunEvent): void {
       return;
     }
     case "job_started":
-      jobOf(record, event.job).state = { status: "in_progress", startedAt: event.at };
+      record.waitingFor = undefined;
+      startJob(record, event.job, event.at);
       return;
     case "step_started": {
       const step = stepOf(record, event, event.phase);
@@ -174,10 +201,12 @@ export function applyEvent(record: GrowingRecord, event: RunEvent): void {
         reason: event.reason,
         durationMs: event.durationMs,
       };
+      job.environment = event.environment;
       job.outputs = event.outputs;
       return;
     }
     case "run_completed":
+      record.waitingFor = undefined;
       record.counts = event.counts;
       record.ending = { conclusion: event.conclusion, error: event.error, durationMs: event.durationMs };
       return;
@@ -214,10 +243,28 @@ function applyMachineEvent(
   }
 }
 
+/** A job that calls a workflow has no machine and no start of its own: it goes on when the first of the called jobs does. */
+function startJob(record: GrowingRecord, key: JobKey, startedAt: string): void {
+  const job = jobOf(record, key);
+  job.state = { status: "in_progress", startedAt };
+  const caller = record.jobs.find((known) => known.job === job.caller);
+  if (caller !== undefined && caller.state.status === "queued") startJob(record, caller.job, startedAt);
+}
+
 function jobOf(record: GrowingRecord, key: JobKey): GrowingJob {
   const known = record.jobs.find(({ job }) => job === key);
   if (known !== undefined) return known;
-  const job: GrowingJob = { job: key, id: key, name: key, state: { status: "queued" }, outputs: {}, steps: [] };
+  const job: GrowingJob = {
+    job: key,
+    id: key,
+    caller: undefined,
+    calls: undefined,
+    name: key,
+    state: { status: "queued" },
+    environment: undefined,
+    outputs: {},
+    steps: [],
+  };
   record.jobs.push(job);
   return job;
 }

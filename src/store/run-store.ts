@@ -13,6 +13,8 @@ export interface RunStore {
   find(prefix: string | undefined): Promise<StoredRun>;
   /** The events in their order, to the end of what is written now. A line torn by a crash ends the stream without an error. */
   read(run: string): AsyncIterable<RunEvent>;
+  /** Forgets a run and all that is kept of it; nothing when it is gone already. Never to be called for one that is going on. */
+  remove(run: string): Promise<void>;
 }
 
 export interface NewRun {
@@ -46,6 +48,10 @@ export interface StoredRun extends NewRun {
   readonly runNumber: number;
   /** ISO 8601. */
   readonly startedAt: string;
+  /** `run-name:` evaluated; undefined where none is given, and before the run has said it. */
+  readonly title: string | undefined;
+  /** From 1. */
+  readonly attempt: number;
   readonly state: RunState;
 }
 
