@@ -1,9 +1,10 @@
 /** The composition root: settings in, the wired program out. The only place that names implementations. */
 import { randomUUID } from "node:crypto";
-import { rmSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { mkdir, mkdtemp } from "node:fs/promises";
-import { userInfo } from "node:os";
+import { availableParallelism, totalmem, userInfo } from "node:os";
 import { join } from "node:path";
+import { NO_ACTION_SOURCE } from "./action/action-source.ts";
 import { agentBundle } from "./agent-bundle.ts";
 import type { Hearth, RunHandle, RunOptions } from "./commands/hearth.ts";
 import { readCertificateAuthorities } from "./config.ts";
@@ -13,7 +14,7 @@ import { EngineError } from "./lib/engine-error.ts";
 import type { ConcurrencyGroups } from "./engine/concurrency-groups.ts";
 import type { RunOutcome } from "./engine/run-settings.ts";
 import type { Plan } from "./plan/plan.ts";
-import { chooseProvider, requireProvider } from "./provider/choose-provider.ts";
+import { chooseProvider, requireNoLessIsolation, requireProvider } from "./provider/choose-provider.ts";
 import type { Candidate, ChosenProvider } from "./provider/choose-provider.ts";
 import type { Provider, ProviderName } from "./provider/provider.ts";
 import type { OwnRepository } from "./service/repository-lookup.ts";
@@ -43,10 +44,25 @@ export function compose(config: Config, environment: NodeJS.ProcessEnv): Hearth 
         workingDirectory: process.cwd(),
         actor: userInfo().username,
         builtins: true,
+        mirrorDir: config.mirrorDir,
+        remote: { serverUrl: config.serverUrl, token: config.githubToken, directory: join(dataDir, "mirrors") },
         scratch,
+        host: {
+          provider: config.provider,
+          cpus: availableParallelism(),
+          // A quarter of the memory is left to the host.
+          memoryMib: Math.floor((totalmem() * 0.75) / 1024 / 1024),
+          arch: process.arch === "arm64" ? "ARM64" : "X64",
+          images: async () => (await import("./image/image-store.ts")).listImages(dataDir),
+          variable: (name) => environment[name],
+        },
       });
       if (snapshot !== undefined) snapshots.set(selection.repository, snapshot);
       return selection;
+    },
+    async lint(path) {
+      const { lintFiles } = await import("./select/lint-files.ts");
+      return lintFiles(path, process.cwd());
     },
     chooseProvider() {
       const { provider } = config;
@@ -54,6 +70,11 @@ export function compose(config: Config, environment: NodeJS.ProcessEnv): Hearth 
       return chooseNamed(provider);
     },
     startRun: (plan, options) => startRun(plan, options, config, snapshots.get(options.repository)),
+    async watch(repository, listener) {
+      const { watchWorkingTree } = await import("./git/watch-working-tree.ts");
+      const isGit = existsSync(join(repository, ".git"));
+      return watchWorkingTree({ root: repository, isGit, quietMs: 200, ...listener });
+    },
     images: {
       async build({ definition, progress, signal }) {
         const { setupImage } = await import("./setup/setup-host.ts");
@@ -96,8 +117,11 @@ export function compose(config: Config, environment: NodeJS.ProcessEnv): Hearth 
     return named.length === 1 ? requireProvider(only) : chooseProvider(named);
   }
 
-  async function namedProvider(name: ProviderName): Promise<Provider> {
-    return (await chooseNamed(name)).provider;
+  /** For a job of a run on `own`; never one that isolates less, since a file of the repository names it. */
+  async function namedProvider(name: ProviderName, own: Provider): Promise<Provider> {
+    const [named, probe] = await Promise.all([chooseNamed(name), own.probe()]);
+    if (probe.ok) requireNoLessIsolation(named, probe.isolation);
+    return named.provider;
   }
 
   async function startRun(
@@ -128,6 +152,7 @@ export function compose(config: Config, environment: NodeJS.ProcessEnv): Hearth 
         machinePer: options.machinePer,
         environments: options.environments,
         runners: options.runners,
+        skipUnsupported: options.skipUnsupported,
         earlier: options.earlier,
         maxParallelJobs: concurrency,
         network: config.network,
@@ -139,9 +164,10 @@ export function compose(config: Config, environment: NodeJS.ProcessEnv): Hearth 
       },
       {
         provider: options.provider,
-        namedProvider,
+        namedProvider: (name) => namedProvider(name, options.provider),
         concurrency: await concurrencyGroups(),
         services,
+        actions: NO_ACTION_SOURCE,
         emit: (event) => options.onEvent(writer.append(event)),
         now: () => performance.now(),
         newId: randomUUID,
@@ -209,7 +235,6 @@ function providerCandidates({ dataDir, runDir }: Config, environment: NodeJS.Pro
           dataDir,
           runDir,
           agentBundle: await agentBundle(dataDir),
-          imageName: undefined,
           searchPath: environment["PATH"] ?? "",
           uid: process.getuid?.() ?? 0,
           cgroupMount: "/sys/fs/cgroup",

@@ -32,6 +32,9 @@ export interface Config {
   readonly npmRegistry: string;
   /** Absolute; bare repositories `<owner>/<name>.git`. Undefined for none. */
   readonly mirrorDir: string | undefined;
+  /** Where called workflows of other repositories are fetched from; without a slash at its end. */
+  readonly serverUrl: string;
+  readonly githubToken: string | undefined;
   /** The proxy that this host itself must use to get outside. */
   readonly upstreamProxy: UpstreamProxy | undefined;
   readonly settings: readonly Setting[];
@@ -106,6 +109,9 @@ export function loadConfig(flags: Flags, environment: Environment, directory: st
   const mirror = mirrored === undefined ? undefined : path(mirrored);
   if (mirror !== undefined && !isDirectory(mirror.value)) throw bad(mirror, "a directory of bare repositories");
 
+  const serverUrl = findServerUrl(variable("GITHUB_SERVER_URL"));
+  const githubToken = variable("GITHUB_TOKEN");
+
   const settings: Setting[] = [
     setting("data", "images and what setup installed", dataDir),
     setting("state", "runs, events and logs", stateDir),
@@ -120,6 +126,10 @@ export function loadConfig(flags: Flags, environment: Environment, directory: st
     }),
     ...certificateFiles.map((file) => setting("certificates", "authorities that machines trust as well", file)),
     ...(mirror === undefined ? [] : [setting("mirror", "repositories for checkouts", mirror)]),
+    setting("server", "where called workflows of other repositories are fetched from", serverUrl),
+    ...(githubToken === undefined
+      ? []
+      : [setting("github token", "for fetching from the server", { ...githubToken, value: "***" })]),
     setting("npm registry", "where npm in machines gets packages", redacted(npmRegistry)),
     ...(proxy === undefined
       ? []
@@ -143,6 +153,8 @@ export function loadConfig(flags: Flags, environment: Environment, directory: st
     certificateFiles: certificateFiles.map(({ value, source }) => ({ path: value, source })),
     npmRegistry: npmRegistry.value,
     mirrorDir: mirror?.value,
+    serverUrl: serverUrl.value,
+    githubToken: githubToken?.value,
     upstreamProxy: proxyUrl === undefined ? undefined : { url: proxyUrl, noProxy: listed(noProxy) },
     settings,
   });
@@ -249,6 +261,16 @@ function repositoryAround(directory: string): string {
     if (existsSync(join(at, ".git"))) return at;
     if (at === dirname(at)) return directory;
   }
+}
+
+/** As Actions name it. Credentials in it would be printed and logged. */
+function findServerUrl(found: Found<string> | undefined): Found<string> {
+  if (found === undefined) return byDefault("https://github.com");
+  const url = URL.canParse(found.value) ? new URL(found.value) : undefined;
+  const isPlain =
+    url !== undefined && /^https?:$/.test(url.protocol) && url.username + url.password + url.search === "";
+  if (!isPlain) throw bad(redacted(found), "an http or https address without credentials");
+  return { ...found, value: found.value.replace(/\/+$/, "") };
 }
 
 /** Undefined for what we cannot use, such as SOCKS. As curl does, `proxy:3128` means http. */

@@ -31,6 +31,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ["context"],
   ["plan"],
   ["action"],
+  ["lint"],
   ["provider/provider.ts"],
   ["provider/choose-provider.ts"],
   ["store/run-event.ts"],

@@ -26,6 +26,7 @@ export interface Sandbox extends AsyncDisposable {
 export interface RunningHearth {
   readonly pid: number;
   readonly stdout: NodeJS.ReadableStream;
+  readonly stderr: NodeJS.ReadableStream;
   kill(signal: NodeJS.Signals): void;
   readonly ended: Promise<HearthEnd>;
 }
@@ -46,6 +47,7 @@ export async function sandbox(): Promise<Sandbox> {
     return {
       pid: child.pid,
       stdout: child.stdout,
+      stderr: child.stderr,
       kill: (signal) => void child.kill(signal),
       ended: Promise.all([closed, outputs]).then(([exitCode, [stdout, stderr]]) => ({ exitCode, stdout, stderr })),
     };

@@ -9,10 +9,13 @@ import { evaluate, ExpressionError } from "../expression/evaluate.ts";
 import type { Scope } from "../expression/evaluate.ts";
 import { objectFromEntries } from "../expression/ordered-object.ts";
 import type { Diagnostic } from "../lib/diagnostic.ts";
-import { checkCall } from "../workflow/check-call.ts";
+import { CallTree } from "../workflow/call-limits.ts";
+import { checkCall, checkCallPermissions } from "../workflow/check-call.ts";
+import type { PermissionsLink } from "../workflow/permissions.ts";
 import type { CallJob, Job, Step, StepsJob, Workflow } from "../workflow/workflow.ts";
 import { callInputs } from "./call-inputs.ts";
 import type { CalledWorkflows } from "./called-workflow.ts";
+import { MatrixWork } from "./expand-matrix.ts";
 import { orderJobs } from "./order-jobs.ts";
 import { isKnownLater, planCells } from "./plan-cells.ts";
 import type { CalledPlan, PlannedJob, PlannedStep, PlannedWorkflow, Way, WorkflowOrigin } from "./plan.ts";
@@ -43,12 +46,15 @@ export type JobsResult =
 /** Matrix cells of all jobs of a run together: 256 a job is GitHub's limit, and nothing there limits jobs. */
 const MAX_CELLS_OF_A_RUN = 10_000;
 
-/** GitHub's figure: the workflow that the event starts and nine below it. */
-const MAX_LEVELS = 10;
-
 /** Jobs of called workflows are counted in, but not what the cells of a calling job multiply. */
 export function planJobs(workflow: Workflow, request: JobsRequest): JobsResult {
-  return planLevel(workflow, request, { budget: { cells: MAX_CELLS_OF_A_RUN }, callers: [] });
+  return planLevel(workflow, request, {
+    budget: { cells: MAX_CELLS_OF_A_RUN },
+    work: new MatrixWork(),
+    tree: new CallTree(workflow),
+    callers: [],
+    calls: [],
+  });
 }
 
 /** A job's declared steps in their order; the steps of a `parallel` follow it. */
@@ -68,8 +74,12 @@ export function countSteps(jobs: readonly PlannedJob[]): { readonly declared: nu
 
 interface Level {
   readonly budget: { cells: number };
-  /** Paths of the workflows that lead here, outermost first. */
+  /** What the matrices of the plan may cost together. */
+  readonly work: MatrixWork;
+  readonly tree: CallTree;
+  /** Paths of the workflows that lead here, and the jobs in them that call, outermost first. */
   readonly callers: readonly string[];
+  readonly calls: readonly PermissionsLink[];
 }
 
 function planLevel(workflow: Workflow, request: JobsRequest, level: Level): JobsResult {
@@ -90,7 +100,7 @@ function planLevel(workflow: Workflow, request: JobsRequest, level: Level): Jobs
   for (const job of order.jobs) {
     const at = job.strategy?.matrix?.at ?? job.at;
     const fault = { file: workflow.path, at, key: `jobs.${job.id}.strategy.matrix` };
-    const cells = planCells(job, contexts, request.starts);
+    const cells = planCells(job, contexts, request.starts, level.work);
     if (cells.kind === "refused") {
       errors.push({ ...fault, kind: "error", message: `Job '${job.id}': ${cells.message}` });
       continue;
@@ -98,7 +108,7 @@ function planLevel(workflow: Workflow, request: JobsRequest, level: Level): Jobs
     if (cells.kind === "dynamic" && cells.warning !== undefined) {
       warnings.push({ ...fault, kind: "warning", message: `Job '${job.id}': ${cells.warning}` });
     }
-    level.budget.cells -= cells.kind === "cells" ? cells.cells.length : 0;
+    level.budget.cells -= cells.kind === "cells" ? cells.cells.length : 1; // at least one
     if (level.budget.cells < 0) {
       const message = `The workflow has more than ${MAX_CELLS_OF_A_RUN} jobs, matrix cells counted`;
       return refuse(job.at, "jobs", message);
@@ -135,6 +145,10 @@ interface PlannedCall {
   readonly errors: readonly Diagnostic[];
 }
 
+function refused(...errors: readonly Diagnostic[]): PlannedCall {
+  return { called: undefined, warnings: [], errors };
+}
+
 function planCall(
   workflow: Workflow,
   planned: PlannedJob & { readonly job: CallJob },
@@ -145,7 +159,6 @@ function planCall(
   const fault = (kind: Diagnostic["kind"], message: string): Diagnostic => {
     return { kind, file: workflow.path, at: job.usesAt, key: `jobs.${job.id}.uses`, message };
   };
-  const refused = (...errors: readonly Diagnostic[]): PlannedCall => ({ called: undefined, warnings: [], errors });
   const found = request.called(job.uses, request.origin);
   if (found.kind === "missing") {
     // Like a step that cannot run: the plan is shown with it, and not started.
@@ -156,15 +169,18 @@ function planCall(
   if (callers.includes(found.path)) {
     return refused(fault("error", `The workflow calls itself: ${[...callers, found.path].join(" -> ")}`));
   }
-  if (callers.length >= MAX_LEVELS) {
-    const way = [...callers, found.path].join(" -> ");
-    return refused(fault("error", `Workflows call one another more than ${MAX_LEVELS} levels deep: ${way}`));
-  }
   if (found.read.kind === "refused") {
     return refused(fault("error", `The called workflow cannot be read: ${found.path}`), ...found.read.diagnostics);
   }
   const called = found.read.workflow;
-  const faults = checkCall(workflow.path, job, called);
+  const tooMuch = level.tree.add(called, callers.length);
+  if (tooMuch !== undefined) return refused(fault("error", tooMuch));
+  const calls = [...level.calls, { workflow, job }];
+  const faults = [
+    ...checkCall(workflow.path, job, called),
+    // Whether the repository's tokens are restricted is not known here: refused is what GitHub refuses either way.
+    ...checkCallPermissions({ file: workflow.path, job, called }, calls, "permissive"),
+  ];
   if (faults.length > 0) return refused(...faults);
   const inputs = knownInputs(planned, called, request);
   const result = planLevel(
@@ -176,7 +192,7 @@ function planCall(
       // Whether the call is reached is known only in the run, and what is odd in it may never matter.
       starts: request.starts && job.condition.expression === "success()",
     },
-    { ...level, callers },
+    { ...level, callers, calls },
   );
   if (result.kind === "refused") return refused(...result.diagnostics);
   const warnings = [...found.read.warnings, ...result.warnings];

@@ -6,9 +6,9 @@
 import { githubContext } from "../context/github-context.ts";
 import { entriesOf, isMapping } from "../context/mapping.ts";
 import { toText } from "../expression/coerce.ts";
-import type { Scope } from "../expression/evaluate.ts";
 import { objectFromEntries } from "../expression/ordered-object.ts";
 import type { Diagnostic } from "../lib/diagnostic.ts";
+import { emptyJobs } from "../workflow/empty-jobs.ts";
 import type { Workflow } from "../workflow/workflow.ts";
 import { filterConflicts } from "./filter-conflicts.ts";
 import { dispatchInputs } from "./dispatch-inputs.ts";
@@ -46,7 +46,7 @@ interface Selection {
 }
 
 export function planWorkflow(workflow: Workflow, request: PlanRequest): PlanResult {
-  const conflicts = filterConflicts(workflow);
+  const conflicts = [...filterConflicts(workflow), ...emptyJobs(workflow)];
   if (conflicts.length > 0) return { kind: "refused", path: workflow.path, diagnostics: conflicts };
   const match = matchTrigger(workflow, request.event);
   const start = withInputs(workflow, match, request);
@@ -76,7 +76,7 @@ export function planWorkflow(workflow: Workflow, request: PlanRequest): PlanResu
     ...request.warnings,
     ...jobs.warnings,
     ...planWarnings(plan, request.select.matrix),
-    ...unsupportedInPlan(plan, request),
+    ...unsupportedInPlan(hasInputs ? plan : { ...plan, inputs: undefined }, request),
   ];
   return match.matched
     ? { kind: "planned", plan, warnings }
@@ -116,7 +116,7 @@ function withInputs(
   const given: { readonly [name: string]: string } = { ...Object.fromEntries(delivered), ...inputs };
   const contexts = { github: githubContext({ event, workflow }), vars: objectFromEntries(Object.entries(vars)) };
   const dispatched = dispatchInputs(workflow, match.trigger, given, contexts);
-  if (dispatched.kind === "refused") return asked("inputs", { ...dispatched, path: workflow.path });
+  if (dispatched.kind === "refused") return { ...dispatched, path: workflow.path };
   const payload = objectFromEntries([...Object.entries(event.payload), ["inputs", dispatched.eventInputs]]);
   return { event: { ...event, payload }, inputs: dispatched.inputs };
 }

@@ -91,14 +91,48 @@ export type Way =
   | { readonly kind: "run" }
   /** `wait`, `wait-all`, `cancel` and `parallel`: the engine's own work. */
   | { readonly kind: "control"; readonly control: ControlStep["control"] }
-  | { readonly kind: "builtin"; readonly builtin: "checkout" }
-  | { readonly kind: "javascript"; readonly using: string; readonly path: string }
+  /** Hearth's own equivalent of an action, which needs neither a download nor Node. */
+  | { readonly kind: "builtin"; readonly builtin: Builtin }
+  /** `path` is the action's directory: in the repository of `action`, empty for its root; without one in the workspace, `.` for it. */
+  | {
+      readonly kind: "javascript";
+      readonly using: string;
+      readonly path: string;
+      readonly action: RemoteAction | undefined;
+    }
   | {
       readonly kind: "composite";
       readonly path: string;
+      readonly action: RemoteAction | undefined;
+      /** As many as the manifest has, in their order. */
       readonly steps: readonly { readonly name: string; readonly way: Way }[];
     }
   /** A `./` action that is not in the repository now (a step may write it, or check it out): read when it is reached. */
   | { readonly kind: "local"; readonly path: string }
   /** `what` completes the sentence "… is unsupported"; `fix` is what the author can do. */
   | { readonly kind: "unsupported"; readonly what: string; readonly fix: string };
+
+/** By the names of the actions they stand for, which are GitHub's own below `actions/`. Closed set, kept in the record. */
+export type Builtin =
+  | "checkout"
+  | "cache"
+  | "cache/restore"
+  | "cache/save"
+  | "upload-artifact"
+  | "upload-artifact/merge"
+  | "download-artifact"
+  | "setup-node"
+  | "setup-python"
+  | "setup-go";
+
+/** An action of another repository, found: every reference to it in a run means this commit (SECURITY-RELIABILITY A23). */
+export interface RemoteAction {
+  /** `owner/name`, spelled as the reference has it. */
+  readonly repository: string;
+  /** Its directory in the repository, without slashes at the ends; empty for the root. */
+  readonly path: string;
+  /** As it was asked for: `v4`. */
+  readonly ref: string;
+  /** 40 digits. */
+  readonly sha: string;
+}

@@ -2,25 +2,34 @@
  * From a path, an event's name and what the user wants of it to plans: files read, event made, every file planned, a broken one
  * beside the others. The working tree becomes a commit only where a planned step checks it out.
  */
-import { readFileSync } from "node:fs";
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
 import { createWayChooser } from "../action/choose-way.ts";
-import { MANIFEST_FILES, MAX_MANIFEST_BYTES } from "../action/manifest.ts";
+import { toText } from "../expression/coerce.ts";
 import type { Value } from "../expression/template.ts";
-import { changedFiles, describeDirectory, describeRepository } from "../git/repository.ts";
+import type { Remote } from "../git/remote-cache.ts";
+import { describeDirectory, describeRepository } from "../git/repository.ts";
+import type { Repository } from "../git/repository.ts";
 import { snapshotWorkingTree } from "../git/working-tree.ts";
 import type { Snapshot } from "../git/working-tree.ts";
 import type { CalledWorkflows } from "../plan/called-workflow.ts";
 import type { Event } from "../plan/event.ts";
-import { makeEvent } from "../plan/make-event.ts";
 import { planWorkflow } from "../plan/plan-workflow.ts";
-import type { Plan, PlanResult, Way } from "../plan/plan.ts";
-import { defaultRunners } from "../plan/runner-map.ts";
+import type { PlanRequest } from "../plan/plan-workflow.ts";
+import type { PlannedWorkflow, PlanResult, Way } from "../plan/plan.ts";
+import { leaveOutUnsupported } from "../plan/leave-out.ts";
 import type { RunnerMap } from "../plan/runner-map.ts";
-import { readWorkflow } from "../workflow/read-workflow.ts";
-import type { ReadResult } from "../workflow/read-workflow.ts";
-import { findWorkflowFiles, workflowPath } from "./workflow-files.ts";
+import { withOwnSchedule } from "../plan/schedule.ts";
+import type { Diagnostic } from "../lib/diagnostic.ts";
+import { overlay } from "../lib/overlay.ts";
+import type { Finding } from "../lint/finding.ts";
+import { strictDiagnostics } from "../lint/strict.ts";
+import type { Workflow } from "../workflow/workflow.ts";
+import { createEventSource, madeUpRefs } from "./event-source.ts";
+import { loadHearthSettings } from "./hearth-settings.ts";
+import type { HearthHost, HearthSettings } from "./hearth-settings.ts";
+import { createLinter } from "./lint-files.ts";
+import { lookUpAction, readFileAsWorkflow } from "./read-files.ts";
+import type { NamedRead } from "./read-files.ts";
+import { findWorkflowFiles } from "./workflow-files.ts";
 
 export interface SelectRequest {
   /** A workflow file or a directory, absolute; undefined: `.github/workflows` of the repository around the working directory. */
@@ -28,13 +37,22 @@ export interface SelectRequest {
   readonly event: string;
   /** The event's body; undefined: made from the repository. */
   readonly payload: { readonly [key: string]: Value } | undefined;
+  /** Which entry of `on.schedule` fires; undefined: every workflow's own first. */
+  readonly schedule?: string | undefined;
   /** This job and those it needs; undefined: all. */
   readonly job: string | undefined;
   /** Only matrix cells that have these values, compared as text. */
   readonly matrix: readonly { readonly key: string; readonly value: string }[];
   /** Of workflow_dispatch, not yet typed. */
   readonly inputs: { readonly [name: string]: string };
+  /** Over those of `hearth.yml`. */
   readonly vars: { readonly [name: string]: string };
+  /** For fetching called workflows, before that of the settings. */
+  readonly githubToken?: string | undefined;
+  /** Jobs and cells that cannot run here are left out, rather than that their workflow is refused. */
+  readonly skipUnsupported: boolean;
+  /** A workflow with a finding of severity error is refused. */
+  readonly strict?: boolean | undefined;
 }
 
 export interface Selection {
@@ -43,8 +61,16 @@ export interface Selection {
   readonly event: Event;
   /** One for each workflow file, in the order of their paths. */
   readonly results: readonly PlanResult[];
+  /** For each result, what lint has to say of its file and of the repository's actions it uses. */
+  readonly findings: readonly (readonly Finding[])[];
   /** What `hearth.yml` says of `runs-on`, else the defaults. */
   readonly runners: RunnerMap;
+  /** Those of `hearth.yml`, and those of the request over them. */
+  readonly vars: { readonly [name: string]: string };
+  /** Those of `hearth.yml`. */
+  readonly secrets: { readonly [name: string]: string };
+  /** What is to be said of `hearth.yml`. */
+  readonly warnings: readonly Diagnostic[];
   /** By name in lower case, from `hearth.yml`. */
   readonly environments: {
     readonly [name: string]: {
@@ -59,8 +85,13 @@ export interface SelectEnvironment {
   /** Login of `github.actor`. */
   readonly actor: string;
   readonly builtins: boolean;
+  /** Bare repositories that the operator keeps; undefined for none. */
+  readonly mirrorDir: string | undefined;
+  /** Where called workflows of other repositories are fetched from. */
+  readonly remote: Remote;
   /** Where the working tree's commit is built; asked for only when it is needed. */
   readonly scratch: () => Promise<string>;
+  readonly host: HearthHost;
 }
 
 /** `snapshot` is undefined where no planned step checks the repository out. */
@@ -69,104 +100,115 @@ export async function selectWorkflows(
   environment: SelectEnvironment,
 ): Promise<Selection & { readonly snapshot: Snapshot | undefined }> {
   const found = await findWorkflowFiles(request.path, environment.workingDirectory);
+  // The git processes run while the files are read.
   const [repository, read] = await Promise.all([
     found.standsAlone ? describeDirectory(found.project) : describeRepository(found.project),
-    Promise.all(found.files.map((file) => readFileAsWorkflow(found.project, file))),
+    Promise.resolve(found.files.map((file) => readFileAsWorkflow(found.project, file))),
   ]);
-  const chooseWay = createWayChooser((path) => lookUpAction(repository.root, path), { builtins: environment.builtins });
-  const changed = read.some(({ result }) => filtersPaths(result, request.event))
-    ? await changedFiles(repository)
-    : undefined;
-  const planAll = (sha: string | undefined): Pick<Selection, "event" | "results"> => {
-    const event = makeEvent(
-      { ...repository, headSha: sha },
-      {
-        name: request.event,
-        payload: request.payload,
-        inputs: request.inputs,
-        actor: environment.actor,
-        changedFiles: changed,
-      },
-    );
-    return { event, results: read.map((result) => planRead(result, request, event, chooseWay)) };
+  const settings = await loadHearthSettings(repository.root, environment.host);
+  const vars = overlay(settings.vars, request.vars);
+  const lookup = (directory: string) => lookUpAction(repository.root, directory);
+  const chooseWay = createWayChooser(lookup, { builtins: environment.builtins });
+  const findings = read.map(createLinter(lookup));
+  const events = await createEventSource(request, repository, read.flatMap(workflowOf), environment.actor);
+  const called = await calledBy(read, request, repository, environment);
+  const planAll = (workingTree?: Snapshot): Pick<Selection, "event" | "results"> => {
+    const event = events.at(workingTree);
+    const around = { chooseWay, called, runners: settings.runners };
+    const planned = read.map((result) => planRead(result, { ...request, vars }, event, around));
+    const results = request.strict === true ? planned.map((plan, index) => held(plan, findings[index] ?? [])) : planned;
+    return { event, results };
   };
 
-  const planned = planAll(repository.headSha);
+  const planned = planAll();
   const snapshot = planned.results.some(checksOut)
-    ? await snapshotWorkingTree(repository, await environment.scratch())
+    ? await snapshotWorkingTree(repository, await environment.scratch(), madeUpRefs(planned.event, repository))
     : undefined;
   // The commit that stands for uncommitted changes is what steps must see as GITHUB_SHA.
-  const final = snapshot === undefined || snapshot.sha === repository.headSha ? planned : planAll(snapshot.sha);
-  return { repository: repository.root, ...final, runners: defaultRunners, environments: {}, snapshot };
+  const final = snapshot === undefined || snapshot.sha === repository.headSha ? planned : planAll(snapshot);
+  const { runners, secrets, environments } = settings;
+  const warnings = warningsOf(settings, final.results);
+  return { repository: repository.root, ...final, findings, runners, vars, secrets, environments, warnings, snapshot };
 }
 
-/** Finding out what changed costs two git processes, and few workflows ask. */
-function filtersPaths(result: ReadResult, event: string): boolean {
-  return (
-    result.kind === "read" &&
-    result.workflow.triggers.some(
-      (trigger) => trigger.event === event && (trigger.paths !== undefined || trigger.pathsIgnore !== undefined),
-    )
+/** Nothing of it is loaded where no job calls a workflow, which is nearly everywhere. */
+async function calledBy(
+  read: readonly NamedRead[],
+  { event, githubToken }: SelectRequest,
+  repository: Repository,
+  { mirrorDir, remote }: SelectEnvironment,
+): Promise<CalledWorkflows> {
+  const callers = read.flatMap(({ result }) =>
+    result.kind === "read" && result.workflow.jobs.some((job) => job.kind === "call") ? [result.workflow] : [],
+  );
+  if (callers.length === 0) return (uses) => ({ kind: "missing", message: `Nothing calls '${uses}'` });
+  const [{ loadCalledWorkflows }, { createWorkflowSources }] = await Promise.all([
+    import("./called-workflows.ts"),
+    import("./workflow-sources.ts"),
+  ]);
+  const sources = createWorkflowSources({
+    repository,
+    mirrorDir,
+    remote: { ...remote, token: githubToken ?? remote.token },
+    signal: AbortSignal.timeout(FETCH_DEADLINE_MS),
+  });
+  const starts = (workflow: Workflow): boolean => workflow.triggers.some((trigger) => trigger.event === event);
+  return loadCalledWorkflows(
+    callers.map((workflow) => ({ workflow, starts: starts(workflow) })),
+    sources,
   );
 }
 
-interface NamedRead {
-  readonly path: string;
-  readonly result: ReadResult;
-}
+/** For all that one command fetches. */
+const FETCH_DEADLINE_MS = 120_000;
 
-async function readFileAsWorkflow(project: string, file: string): Promise<NamedRead> {
-  const path = workflowPath(project, file);
-  try {
-    return { path, result: readWorkflow(path, await readFile(file, "utf8")) };
-  } catch (error) {
-    if (!(error instanceof Error && "code" in error)) throw error;
-    const message = `Cannot read the file: ${error.message}`;
-    return {
-      path,
-      result: {
-        kind: "refused",
-        diagnostics: [{ kind: "error", file: path, at: undefined, key: undefined, message }],
-        declaredSteps: undefined,
-      },
-    };
-  }
+function workflowOf({ result }: NamedRead): readonly Workflow[] {
+  return result.kind === "read" ? [result.workflow] : [];
 }
 
 function planRead(
   { path, result }: NamedRead,
-  { inputs, vars, job, matrix }: SelectRequest,
+  { inputs, vars, job, matrix, skipUnsupported }: SelectRequest,
   event: Event,
-  chooseWay: ReturnType<typeof createWayChooser>,
+  { chooseWay, called, runners }: Pick<PlanRequest, "chooseWay" | "called" | "runners">,
 ): PlanResult {
   if (result.kind === "refused") return { kind: "refused", path, diagnostics: result.diagnostics };
   const { workflow, warnings } = result;
-  const called: CalledWorkflows = (uses) => ({ kind: "missing", message: `Cannot find the workflow '${uses}'` });
   const options = {
-    event,
+    event: withOwnSchedule(event, workflow),
     inputs,
     vars,
     chooseWay,
     called,
-    runners: defaultRunners,
+    runners,
     select: { job, matrix },
     warnings,
   };
-  return planWorkflow(workflow, options);
+  const planned = planWorkflow(workflow, options);
+  return skipUnsupported ? leaveOutUnsupported(planned, options) : planned;
 }
 
-/** Synchronous, because planning is; a person's own files. */
-function lookUpAction(root: string, path: string): { path: string; text: string } | undefined {
-  for (const name of MANIFEST_FILES) {
-    const file = join(path, name);
-    try {
-      const content = readFileSync(join(root, file));
-      if (content.length <= MAX_MANIFEST_BYTES) return { path: file, text: content.toString("utf8") };
-    } catch (error) {
-      if (!(error instanceof Error && "code" in error)) throw error;
-    }
-  }
-  return undefined;
+function held(result: PlanResult, findings: readonly Finding[]): PlanResult {
+  if (result.kind !== "planned") return result;
+  return { ...result, warnings: [...result.warnings, ...strictDiagnostics(findings)] };
+}
+
+/** Of an environment only where a job may ask for it: who does not deploy has no keys for that. */
+function warningsOf(settings: HearthSettings, results: readonly PlanResult[]): readonly Diagnostic[] {
+  const asked = new Set(results.flatMap((result) => (result.kind === "planned" ? environmentsOf(result.plan) : [])));
+  const environments = Object.entries(settings.environments);
+  const used = environments.filter(([name]) => asked.has(name) || asked.has(undefined));
+  return [...settings.warnings, ...used.flatMap(([, { warnings }]) => warnings)];
+}
+
+/** Names in lower case; undefined for one that only the run knows. */
+function environmentsOf({ jobs }: PlannedWorkflow): readonly (string | undefined)[] {
+  return jobs.flatMap(({ job, called }) => {
+    if (called?.kind === "called") return environmentsOf(called.plan);
+    const environment = job.kind === "steps" ? job.environment : undefined;
+    if (environment === undefined) return [];
+    return [environment.kind === "literal" ? toText(environment.value).toLowerCase() : undefined];
+  });
 }
 
 function checksOut(result: PlanResult): boolean {
@@ -175,8 +217,11 @@ function checksOut(result: PlanResult): boolean {
   );
 }
 
-function plansWay(plan: Plan, test: (way: Way) => boolean): boolean {
+function plansWay(plan: PlannedWorkflow, test: (way: Way) => boolean): boolean {
   const within = (way: Way): boolean =>
     test(way) || (way.kind === "composite" && way.steps.some((step) => within(step.way)));
-  return plan.jobs.some(({ steps }) => steps.some(({ way }) => within(way)));
+  return plan.jobs.some(
+    ({ steps, called }) =>
+      steps.some(({ way }) => within(way)) || (called?.kind === "called" && plansWay(called.plan, test)),
+  );
 }
