@@ -9,11 +9,13 @@ import { delimiter, join } from "node:path";
 import { measure, printTimings } from "./measure.ts";
 import type { Contender } from "./measure.ts";
 import { measureMachines } from "./machines.ts";
+import { measureCorpus, measureGrowth } from "./planning.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 const NODE = process.execPath;
 const HEARTH = join(ROOT, "dist", "main.js");
-const TERRAPHIM = join(ROOT, "..", "shared", "corpus", "terraphim+terraphim-ai", "workflows");
+const CORPUS = join(ROOT, "..", "shared", "corpus");
+const TERRAPHIM = join(CORPUS, "terraphim+terraphim-ai", "workflows");
 /** Its YAML is broken; act refuses a whole directory for its sake. */
 const BROKEN = "sentrux-quality-gate.yml";
 
@@ -58,6 +60,8 @@ async function plan(): Promise<void> {
   ];
   if (act !== undefined) contenders.unshift({ name: "act -l, the 29 that it accepts", argv: [act, "-l"], cwd: good });
   printTimings("Planning", await measure(contenders, 9));
+  measureCorpus(CORPUS);
+  await measureGrowth();
 }
 
 async function steps(): Promise<void> {

@@ -34,6 +34,7 @@ async function measureProvider(name: ProviderName): Promise<void> {
         memoryMib: 1024,
         repository: { owner: "o", name: "r" },
         certificateAuthorities: undefined,
+        image: undefined,
       },
       new AbortController().signal,
     );

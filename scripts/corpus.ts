@@ -1,31 +1,55 @@
-/** `node scripts/corpus.ts [directory]`: the table of a corpus (default ../shared/corpus), by class, and what was refused. */
+/**
+ * `node scripts/corpus.ts [directory]`: the table of a corpus (default ../shared/corpus), by class; then what is said of its real
+ * files, by message and with an example, so that each can be held against what GitHub would say.
+ */
 import { join } from "node:path";
 import { planCorpus } from "../test/corpus.ts";
+import type { CorpusDiagnostic, CorpusFile } from "../test/corpus.ts";
 
 const corpus = process.argv[2] ?? join(import.meta.dirname, "..", "..", "shared", "corpus");
 const startedAt = performance.now();
 const files = planCorpus(corpus);
 const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
 
-const WIDTHS = [5, 8, 8, 8, 6, 10, 6];
-process.stdout.write("class    files  planned  refused  crashed   jobs   declared   held\n");
+const WIDTHS = [7, 7, 8, 8, 6, 7, 6, 9, 6, 7, 9, 12];
+const HEAD = ["files", "planned", "refused", "crashed", "plans", "started", "jobs", "declared", "held"];
+const KINDS = ["error", "warning", "unsupported"] as const;
+
+write(row("class", [...HEAD, ...KINDS.map((kind) => (kind === "unsupported" ? kind : `${kind}s`))]));
 for (const kind of ["real", "starter"] as const) {
   const own = files.filter((file) => file.kind === kind);
-  const count = (outcome: string): number => own.filter((file) => file.outcome === outcome).length;
-  const sum = (key: "jobs" | "declared" | "held"): number => own.reduce((total, file) => total + file[key], 0);
+  const count = (outcome: CorpusFile["outcome"]): number => own.filter((file) => file.outcome === outcome).length;
+  const sum = (key: "plans" | "started" | "jobs" | "declared" | "held"): number =>
+    own.reduce((total, file) => total + file[key], 0);
+  const ofKind = (kind: CorpusDiagnostic["kind"]): number =>
+    own.flatMap(({ diagnostics }) => diagnostics).filter((it) => it.kind === kind).length;
   const cells = [
     own.length,
-    count("planned"),
-    count("refused"),
-    count("crashed"),
-    sum("jobs"),
-    sum("declared"),
-    sum("held"),
+    ...(["planned", "refused", "crashed"] as const).map(count),
+    ...(["plans", "started", "jobs", "declared", "held"] as const).map(sum),
+    ...KINDS.map(ofKind),
   ];
-  const row = cells.map((cell, column) => String(cell).padStart(WIDTHS[column] ?? 0)).join(" ");
-  process.stdout.write(`${kind.padEnd(8)} ${row}\n`);
+  write(row(kind, cells));
 }
-process.stdout.write(`in ${seconds} s\n\n`);
-for (const { outcome, kind, message } of files) {
-  if (outcome !== "planned" && kind === "real") process.stdout.write(`${outcome}: ${message}\n`);
+write(`in ${seconds} s\n`);
+
+const real = files.filter(({ kind }) => kind === "real");
+for (const kind of KINDS) {
+  const classes = Map.groupBy(
+    real.flatMap(({ diagnostics }) => diagnostics).filter((it) => it.kind === kind),
+    ({ messageClass }) => messageClass,
+  );
+  for (const [messageClass, found] of [...classes].toSorted(([, a], [, b]) => b.length - a.length)) {
+    write(`\n${String(found.length).padStart(5)}  ${kind}: ${messageClass}`);
+    write(`       ${found[0]?.text ?? ""}`);
+  }
+}
+for (const { outcome, message } of real) if (outcome === "crashed") write(`\ncrashed: ${message}`);
+
+function row(name: string, cells: readonly (string | number)[]): string {
+  return `${name.padEnd(8)}${cells.map((cell, column) => String(cell).padStart((WIDTHS[column] ?? 0) + 1)).join("")}`;
+}
+
+function write(line: string): void {
+  process.stdout.write(`${line}\n`);
 }

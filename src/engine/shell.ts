@@ -63,7 +63,8 @@ function shellOf(program: string, format: string, extension: string, fallback?: 
   if (!probe.includes("\0")) return { kind: "refused", message: INVALID_OPTION };
   return {
     kind: "shell",
-    argv: (scriptPath) => [program, ...splitArguments(formatWith(format, scriptPath.replaceAll('"', '\\"')) ?? "")],
+    // Put in after the split: on the host a directory may have a blank in its name.
+    argv: (scriptPath) => [program, ...splitArguments(probe).map((part) => part.replaceAll("\0", () => scriptPath))],
     extension,
     prepare: (script) => prepareScript(program, script),
     display: `${program} ${format}`,

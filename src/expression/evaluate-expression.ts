@@ -68,7 +68,7 @@ class Evaluation {
     if (expr instanceof IndexAccess) return this.#index(expr);
     if (expr instanceof FunctionCall) return this.#call(expr);
     if (expr instanceof Logical) return this.#logical(expr);
-    if (expr instanceof Binary) return compare(this.evaluate(expr.left), expr.operator.type, this.evaluate(expr.right));
+    if (expr instanceof Binary) return this.#compare(expr);
     if (expr instanceof Unary) return !isTruthy(this.evaluate(expr.expr));
     if (expr instanceof Grouping) return this.evaluate(expr.group);
     throw new Error(`Unreachable: ${expr.constructor.name}`);
@@ -79,6 +79,13 @@ class Evaluation {
     if (Object.hasOwn(this.#scope.contexts, lowerCaseName)) return this.#scope.contexts[lowerCaseName] ?? null;
     if (CONTEXT_NAMES.has(lowerCaseName)) return null;
     throw new ExpressionError(`Unrecognized named-value: '${name}'`);
+  }
+
+  #compare(expr: Binary): boolean {
+    const left = this.evaluate(expr.left);
+    const right = this.evaluate(expr.right);
+    for (const value of [left, right]) if (!isCollection(value)) this.#memory.lookThrough(value);
+    return compare(left, expr.operator.type, right);
   }
 
   #logical(expr: Logical): Value {
@@ -114,11 +121,20 @@ class Evaluation {
     const base = this.evaluate(expr.expr);
     if (expr.index instanceof Star) return this.#filter(this.#spread(base));
     const index = this.evaluate(expr.index);
+    const find = (object: ObjectValue, name: string): string | undefined => this.#find(object, name);
     if (isArray(base) && this.#filtered.has(base)) {
-      const found = base.map((item) => memberOf(item, index, findKey)).filter((value) => value !== undefined);
+      this.#memory.lookThrough(base);
+      const found = base.map((item) => memberOf(item, index, find)).filter((value) => value !== undefined);
       return this.#filter(found);
     }
-    return memberOf(base, index, isEnvContext(expr.expr) ? exactKey : findKey) ?? null;
+    return memberOf(base, index, isEnvContext(expr.expr) ? exactKey : find) ?? null;
+  }
+
+  /** A key that is spelled otherwise, or is not there, is looked for among all. */
+  #find(object: ObjectValue, name: string): string | undefined {
+    if (Object.hasOwn(object, name)) return name;
+    this.#memory.lookThrough(object);
+    return findKey(object, name);
   }
 
   #spread(base: Value): readonly Value[] {
@@ -128,6 +144,7 @@ class Evaluation {
 
   #filter(items: readonly Value[]): readonly Value[] {
     const filtered = [...items];
+    this.#memory.lookThrough(filtered);
     this.#filtered.add(filtered);
     this.#memory.hold(filtered);
     return filtered;

@@ -12,26 +12,43 @@ import type { Value } from "./template.ts";
 
 type ExpressionFunction = (args: readonly Value[], memory: Memory) => Value;
 
+/** What parsing a character costs beside looking at it. */
+const PARSING = 8;
+
 /** By lower-case name. The parser has checked the number of arguments. */
 export const generalFunctions: ReadonlyMap<string, ExpressionFunction> = new Map<string, ExpressionFunction>([
-  ["contains", ([search = null, item = null]) => contains(search, item)],
-  ["startswith", ([search = null, value = null]) => hasAtEdge("startsWith", search, value)],
-  ["endswith", ([search = null, value = null]) => hasAtEdge("endsWith", search, value)],
+  ["contains", ([search = null, item = null], memory) => contains(search, item, memory)],
+  ["startswith", ([search = null, value = null], memory) => hasAtEdge("startsWith", search, value, memory)],
+  ["endswith", ([search = null, value = null], memory) => hasAtEdge("endsWith", search, value, memory)],
   ["format", ([text = null, ...values], memory) => format(toText(text), values, (piece) => memory.holdPiece(piece))],
   ["join", ([list = null, separator = ","], memory) => join(list, separator, memory)],
   ["tojson", ([value = null], memory) => printJson(value, (piece) => memory.holdPiece(piece))],
-  ["fromjson", ([text = null], memory) => parseJson(toText(text), (value) => memory.hold(value))],
+  ["fromjson", ([text = null], memory) => fromJson(toText(text), memory)],
 ]);
 
-function contains(search: Value, item: Value): boolean {
-  if (isArray(search)) return search.some((element) => areEqual(element, item));
+function contains(search: Value, item: Value, memory: Memory): boolean {
+  memory.lookThrough(search);
+  if (isArray(search)) {
+    return search.some((element) => {
+      memory.lookThrough(typeof element === "string" ? element : null);
+      return areEqual(element, item);
+    });
+  }
   if (isCollection(search) || isCollection(item)) return false;
+  memory.lookThrough(item);
   return toText(search).toLowerCase().includes(toText(item).toLowerCase());
 }
 
-function hasAtEdge(edge: "startsWith" | "endsWith", search: Value, value: Value): boolean {
+function hasAtEdge(edge: "startsWith" | "endsWith", search: Value, value: Value, memory: Memory): boolean {
   if (isCollection(search) || isCollection(value)) return false;
+  memory.lookThrough(search);
+  memory.lookThrough(value);
   return foldCase(toText(search))[edge](foldCase(toText(value)));
+}
+
+function fromJson(text: string, memory: Memory): Value {
+  memory.lookThrough(text, PARSING);
+  return parseJson(text, (value) => memory.holdMade(value));
 }
 
 function join(list: Value, separator: Value, memory: Memory): string {

@@ -21,6 +21,7 @@ import { Parser } from "@actions/expressions/parser";
 import { ExpressionError } from "./expression-error.ts";
 
 export const EXPRESSION_LENGTH = 21_000;
+const TOO_LONG = `Exceeded max expression length ${EXPRESSION_LENGTH}`;
 const CACHED_EXPRESSIONS = 2_000;
 
 /** What may be named in one place of a workflow; undefined lets every name pass, for evaluation to judge. */
@@ -55,7 +56,7 @@ export function plainSpaces(text: string): string {
 /** GitHub's message with the place in the expression, which the library leaves out. */
 export function messageOf(error: unknown, text: string): string {
   if (!(error instanceof Error)) return String(error);
-  if (error.message === "ErrorExceededMaxLength") return `Exceeded max expression length ${EXPRESSION_LENGTH}`;
+  if (error.message === "ErrorExceededMaxLength") return TOO_LONG;
   if (!(error instanceof LibraryError)) return error.message;
   const { typ, tok } = partsOf(error);
   if (typ === ErrorType.ErrorExceededMaxDepth) return `Exceeded max expression depth ${MAX_PARSER_DEPTH}`;
@@ -80,6 +81,8 @@ export function childrenOf(expr: Expr): readonly Expr[] {
 }
 
 function parse(text: string, allowed: AllowedNames | undefined): Expr {
+  // Before anything looks through the text, however long it is.
+  if (text.length > EXPRESSION_LENGTH) throw new ExpressionError(TOO_LONG);
   try {
     const tokens = lex(text);
     const { contexts, functions } = allowed ?? everyName(tokens);
