@@ -1,6 +1,6 @@
 /**
  * `npm run bench [section]`: figures of the release build beside peers, as ratios from one run. Sections: startup, plan, steps,
- * machines. Peers are used when they are there: `act` on PATH or in ~/go/bin.
+ * machines, services. Peers are used when they are there: `act` on PATH or in ~/go/bin.
  */
 import { execFileSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -10,6 +10,7 @@ import { measure, printTimings } from "./measure.ts";
 import type { Contender } from "./measure.ts";
 import { measureMachines } from "./machines.ts";
 import { measureCorpus, measureGrowth } from "./planning.ts";
+import { measureServices } from "./services.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 const NODE = process.execPath;
@@ -29,6 +30,7 @@ try {
   if (wanted === undefined || wanted === "plan") await plan();
   if (wanted === undefined || wanted === "steps") await steps();
   if (wanted === undefined || wanted === "machines") await measureMachines();
+  if (wanted === undefined || wanted === "services") await measureServices();
 } finally {
   rmSync(scratch, { recursive: true, force: true });
 }

@@ -33,7 +33,7 @@ export async function findDestination(
   { resolve, ownAddresses }: Surroundings,
 ): Promise<Destination> {
   if (!askPolicy(policy, place).allowed) {
-    return { kind: "refused", reason: `not on the allow list; allow it with --allow-host ${formatPlace(place)}` };
+    return { kind: "refused", reason: `not on the allow list; allow it with ${waysToAllow(place)}` };
   }
   let addresses: readonly string[];
   try {
@@ -53,6 +53,14 @@ export async function findDestination(
       : `${describeSpecial(refused, own)}`;
   const flag = `--allow-host ${formatPlace({ host: refused, port: place.port })}`;
   return { kind: "refused", reason: `${what}; allow it with ${flag}` };
+}
+
+/** The flag; and the line for `hearth.yml`, which takes names alone and waits for the operator's word. */
+function waysToAllow(place: Place): string {
+  const written = formatPlace(place);
+  const flag = `--allow-host ${written}`;
+  if (isIP(place.host) !== 0 || !place.host.includes(".")) return flag;
+  return `${flag}, or in hearth.yml: network: { allow: ['${written}'] } with --network repository`;
 }
 
 function describeSpecial(address: string, own: readonly string[]): string | undefined {

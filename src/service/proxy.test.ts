@@ -147,10 +147,10 @@ describe("the proxy's policy", () => {
 
   it("says which flag would allow it", async () => {
     expect(await refusal("CONNECT evil.example:443")).toBe(
-      "hearth: refused evil.example:443: not on the allow list; allow it with --allow-host evil.example\n",
+      "hearth: refused evil.example:443: not on the allow list; allow it with --allow-host evil.example, or in hearth.yml: network: { allow: ['evil.example'] } with --network repository\n",
     );
     expect(await refusal("GET http://evil.example:8080/")).toBe(
-      "hearth: refused evil.example:8080: not on the allow list; allow it with --allow-host evil.example:8080\n",
+      "hearth: refused evil.example:8080: not on the allow list; allow it with --allow-host evil.example:8080, or in hearth.yml: network: { allow: ['evil.example:8080'] } with --network repository\n",
     );
     expect(await refusal("CONNECT rebinding.example:443")).toBe(
       "hearth: refused rebinding.example:443: it resolves to 169.254.169.254, a metadata address; allow it with --allow-host 169.254.169.254\n",
@@ -193,6 +193,18 @@ describe("the proxy's policy", () => {
       expect(outside.dialled).toEqual([]);
     },
   );
+
+  it("asks for a name's addresses anew for each connection, and dials none but those it has just judged", async () => {
+    const answers = [["203.0.113.1"], ["10.0.0.1"], ["203.0.113.2"]];
+    let asked = 0;
+    const outside = proxy({ resolve: async () => answers[asked++] ?? [] });
+    const ask = () => send(outside.connect(), `GET http://allowed.example/ HTTP/1.1\r\nHost: x\r\n${close}`);
+    expect(await ask()).toMatch(/^HTTP\/1\.1 200 /);
+    expect(await ask()).toContain("it resolves to 10.0.0.1, a private address");
+    expect(await ask()).toMatch(/^HTTP\/1\.1 200 /);
+    expect(outside.dialled).toEqual(["203.0.113.1:80", "203.0.113.2:80"]);
+    expect(asked).toBe(3);
+  });
 
   it("refuses everything when closed", async () => {
     const outside = proxy({ policy: { kind: "closed" } });

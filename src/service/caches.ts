@@ -1,0 +1,173 @@
+/**
+ * Caches as a job may use them, whatever protocol it speaks: the scopes are those of its claims, a reservation is its own, and what
+ * it is given is complete. Source: ACTIONS-CONTRACT §5.3, SECURITY-RELIABILITY A17, A26.
+ */
+import type { BlobId, BlobStore } from "./blob-store.ts";
+import { cacheScopes } from "./cache-scopes.ts";
+import { openCacheStore } from "./cache-store.ts";
+import type { CacheEntry, CacheLimits, CacheStore, Reservation } from "./cache-store.ts";
+import type { EndpointSurroundings } from "./endpoint.ts";
+import type { Caller } from "./job-tokens.ts";
+import type { JobClaims } from "./services.ts";
+
+export interface Caches extends AsyncDisposable {
+  reserve(caller: Caller, key: string, version: string): Promise<Reserved>;
+  /** The caller's own, by what it was reserved as. */
+  reservation(caller: Caller, wanted: (reservation: Reservation) => boolean): Promise<Reservation | undefined>;
+  /** Its blob is committed and `sizeBytes` long, or nothing happens. */
+  complete(reservation: Reservation, sizeBytes: number): Promise<Completed>;
+  find(caller: Caller, keys: readonly string[], version: string): Promise<Found>;
+  /** What the caller may read of the entries that begin with a key. */
+  list(caller: Caller, key: string): Promise<readonly CacheEntry[]>;
+  endJob(caller: Caller): void;
+}
+
+export type Reserved =
+  | { readonly kind: "reserved"; readonly reservation: Reservation; readonly uploadUrl: string }
+  | { readonly kind: "exists" | "denied" | "invalid" | "too many"; readonly message: string };
+
+export type Completed =
+  | { readonly kind: "completed" }
+  | { readonly kind: "incomplete" | "too large"; readonly message: string };
+
+export type Found =
+  | { readonly kind: "hit"; readonly entry: CacheEntry; readonly downloadUrl: string }
+  | { readonly kind: "miss" }
+  | { readonly kind: "invalid"; readonly message: string };
+
+const MAX_KEY_CHARS = 512;
+const MAX_KEYS = 64;
+const MAX_RESERVATIONS = 1_000;
+/** A blob is sealed before its entry is complete; one that belongs to none after this never will. */
+const ORPHAN_MS = 3600_000;
+
+export interface CachesOptions extends Pick<EndpointSurroundings, "blobs" | "links" | "stateDir" | "now"> {
+  readonly limits: CacheLimits;
+}
+
+/** The index is opened when it is first needed. */
+export function createCaches(options: CachesOptions): Caches {
+  const { blobs, links, limits } = options;
+  let opened: Promise<CacheStore> | undefined;
+  const store = (): Promise<CacheStore> => (opened ??= openAndCollect(options));
+  const ending = new Set<Promise<void>>();
+
+  return {
+    async reserve(caller, key, version) {
+      const message = objection([key], version);
+      if (message !== undefined) return { kind: "invalid", message };
+      const { claims } = caller;
+      const scope = cacheScopes(claims).writable;
+      if (scope === undefined) {
+        // Clients look for the beginning of this text.
+        return { kind: "denied", message: `cache write denied: ${claims.event} may only read caches of ${claims.ref}` };
+      }
+      const index = await store();
+      if (index.reservations(caller.id).length >= MAX_RESERVATIONS) {
+        return { kind: "too many", message: "too many caches are being saved by this job" };
+      }
+      const { trusted } = claims;
+      const entry = { repository: repositoryOf(claims), scope, key, version, trusted, owner: caller.id };
+      const reservation = index.reserve(entry);
+      if (reservation === undefined) {
+        return { kind: "exists", message: "cache entry with the same key, version, and scope already exists" };
+      }
+      return { kind: "reserved", reservation, uploadUrl: links.forWriting(blobOf(reservation), caller) };
+    },
+
+    async reservation(caller, wanted) {
+      return (await store()).reservations(caller.id).find(wanted);
+    },
+
+    async complete(reservation, sizeBytes) {
+      const blob = blobOf(reservation);
+      if (sizeBytes > limits.repositoryBytes) {
+        return { kind: "too large", message: `a repository may have ${limits.repositoryBytes} bytes of caches` };
+      }
+      if (blobs.committedBytes(blob) !== sizeBytes) {
+        return { kind: "incomplete", message: "the uploaded archive has another size" };
+      }
+      const index = await store();
+      const evicted = (await blobs.seal(blob)) ? index.complete(reservation.id, sizeBytes) : undefined;
+      if (evicted === undefined) return { kind: "incomplete", message: "the reservation has expired" };
+      await removeAll(blobs, evicted);
+      return { kind: "completed" };
+    },
+
+    async find({ claims, ...caller }, keys, version) {
+      const message = objection(keys, version);
+      if (message !== undefined) return { kind: "invalid", message };
+      const index = await store();
+      const wanted = { repository: repositoryOf(claims), version, scopes: cacheScopes(claims).readable, keys };
+      for (let entry = index.find(wanted); entry !== undefined; entry = index.find(wanted)) {
+        const blob = blobOf(entry);
+        const sealed = await blobs.open(blob);
+        if (sealed?.sizeBytes === entry.sizeBytes) {
+          index.touch(entry.id);
+          return { kind: "hit", entry, downloadUrl: links.forReading(blob, { claims, ...caller }) };
+        }
+        // Lost or damaged on the disk: as if it had never been.
+        await removeAll(blobs, index.remove([entry.id]));
+      }
+      return { kind: "miss" };
+    },
+
+    async list({ claims }, key) {
+      const readable = new Set(cacheScopes(claims).readable);
+      const repository = repositoryOf(claims);
+      return (await store())
+        .list()
+        .filter((entry) => entry.repository === repository && readable.has(entry.scope) && entry.key.startsWith(key));
+    },
+
+    endJob(caller) {
+      if (opened === undefined) return;
+      // What cannot be removed goes with the machine's store, or is collected later.
+      const work = opened.then((index) => removeAll(blobs, index.abandon(caller.id))).catch(() => undefined);
+      ending.add(work);
+      void work.then(() => ending.delete(work));
+    },
+
+    async [Symbol.asyncDispose]() {
+      await Promise.all(ending);
+      // One that could not be opened has nothing to close.
+      (await opened?.catch(() => undefined))?.[Symbol.dispose]();
+      opened = undefined;
+    },
+  };
+}
+
+async function openAndCollect(options: CachesOptions): Promise<CacheStore> {
+  const { blobs, now } = options;
+  const store = openCacheStore(options);
+  await removeAll(blobs, store.collect());
+  const sealed = await blobs.list("caches");
+  const needed = store.blobs();
+  const orphans = sealed.filter(({ name, sealedAtMs }) => !needed.has(name) && sealedAtMs < now() - ORPHAN_MS);
+  await removeAll(
+    blobs,
+    orphans.map(({ name }) => name),
+  );
+  return store;
+}
+
+async function removeAll(blobs: BlobStore, names: readonly string[]): Promise<void> {
+  for (const name of names) await blobs.remove({ container: "caches", name });
+}
+
+function blobOf({ blob }: { readonly blob: string }): BlobId {
+  return { container: "caches", name: blob };
+}
+
+function repositoryOf({ repository: { owner, name } }: JobClaims): string {
+  return `${owner}/${name}`.toLowerCase();
+}
+
+/** Keys are data, never paths; what is refused is what clients refuse, and what no terminal should be shown. */
+function objection(keys: readonly string[], version: string): string | undefined {
+  if (keys.length === 0 || keys.length > MAX_KEYS) return `1 to ${MAX_KEYS} keys are allowed`;
+  const bad = keys.find((key) => key === "" || key.length > MAX_KEY_CHARS || !/^[^,\p{Cc}]*$/u.test(key));
+  if (bad !== undefined)
+    return `a key has 1 to ${MAX_KEY_CHARS} characters, none of them a comma or a control character`;
+  return /^[\x21-\x7e]{1,512}$/.test(version) ? undefined : "the version is not valid";
+}
