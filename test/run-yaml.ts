@@ -4,8 +4,8 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { ActionSource } from "../src/action/action-source.ts";
-import { NO_ACTION_SOURCE } from "../src/action/action-source.ts";
 import { createWayChooser } from "../src/action/choose-way.ts";
+import type { ManifestLookup } from "../src/action/choose-way.ts";
 import { createConcurrencyGroups } from "../src/engine/concurrency-groups.ts";
 import type { ConcurrencyGroups } from "../src/engine/concurrency-groups.ts";
 import { runWorkflow } from "../src/engine/run-workflow.ts";
@@ -27,6 +27,8 @@ import { createServices } from "../src/service/local-services.ts";
 import { createLookup } from "../src/service/repository-lookup.ts";
 import type { Fate, RunEventBody } from "../src/store/run-event.ts";
 import { readWorkflow } from "../src/workflow/read-workflow.ts";
+import { fakeActionSource, knownActions } from "./fake-actions.ts";
+import type { FakeActions } from "./fake-actions.ts";
 
 export interface YamlRunOptions {
   readonly provider?: Provider;
@@ -41,7 +43,10 @@ export interface YamlRunOptions {
   readonly skipUnsupported?: boolean;
   readonly earlier?: EarlierAttempt;
   readonly concurrency?: ConcurrencyGroups;
-  readonly actions?: ActionSource;
+  /** Actions of other repositories, by `owner/name@ref`. */
+  readonly actions?: FakeActions;
+  /** What brings them into the machine; made of `actions` when undefined. */
+  readonly actionSource?: ActionSource;
   /** Files of the repository that the workflow checks out, by path. */
   readonly files?: Record<string, string>;
   /** Called with every event, so that a test can cancel at a moment of its choice. */
@@ -72,6 +77,7 @@ export interface YamlEvent {
 /** What planning a text needs to know beside it. */
 export interface YamlPlanOptions {
   readonly files?: Record<string, string>;
+  readonly actions?: FakeActions;
   readonly sha?: string;
   readonly vars?: Record<string, string>;
   /** A push to `main` when undefined. */
@@ -81,17 +87,12 @@ export interface YamlPlanOptions {
 
 /** The way of every command: read, then planned for the event. */
 export function planText(yaml: string, options: YamlPlanOptions = {}): PlanResult {
-  const { files = {}, sha = "0".repeat(40), event = { name: "push" }, inputs = {}, vars = {} } = options;
+  const { files = {}, actions = {}, sha = "0".repeat(40), event = { name: "push" }, inputs = {}, vars = {} } = options;
   const path = ".github/workflows/test.yml";
   const read = readWorkflow(path, yaml);
   if (read.kind === "refused") return { kind: "refused", path, diagnostics: read.diagnostics };
   const repository = { owner: "octo", name: "repo", defaultBranch: "main", headSha: sha };
   const { ref = "refs/heads/main", headCommitMessage = "" } = event;
-  const lookup = (path: string): { path: string; text: string } | undefined => {
-    const file = join(path, "action.yml");
-    const text = files[file];
-    return text === undefined ? undefined : { path: file, text };
-  };
   return planWorkflow(read.workflow, {
     event: makeEvent(
       { ...repository, ref, headCommitMessage },
@@ -99,12 +100,20 @@ export function planText(yaml: string, options: YamlPlanOptions = {}): PlanResul
     ),
     inputs,
     vars,
-    chooseWay: createWayChooser(lookup, { builtins: true }),
+    chooseWay: createWayChooser(lookupIn(files), { builtins: true, known: knownActions(actions) }),
     called: callsAmong(files),
     runners: defaultRunners,
     select: { job: undefined, matrix: [] },
     warnings: read.warnings,
   });
+}
+
+function lookupIn(files: Record<string, string> = {}): ManifestLookup {
+  return (directory) => {
+    const path = join(directory, "action.yml");
+    const text = files[path];
+    return text === undefined ? undefined : { path, text };
+  };
 }
 
 /** Workflows among the repository's files, by `./` and by the repository's own name at any ref. */
@@ -118,8 +127,13 @@ function callsAmong(files: Record<string, string>): CalledWorkflows {
 }
 
 /** Throws with the diagnostics when the text is refused or not triggered. */
-export function planYaml(yaml: string, files: Record<string, string> = {}, sha = "0".repeat(40)): Plan {
-  const planned = planText(yaml, { files, sha });
+export function planYaml(
+  yaml: string,
+  files: Record<string, string> = {},
+  sha = "0".repeat(40),
+  actions: FakeActions = {},
+): Plan {
+  const planned = planText(yaml, { files, sha, actions });
   if (planned.kind === "refused") throw new Error(planned.diagnostics.map(formatDiagnostic).join("\n"));
   if (planned.kind === "not_triggered") throw new Error(planned.reason);
   return planned.plan;
@@ -127,7 +141,7 @@ export function planYaml(yaml: string, files: Record<string, string> = {}, sha =
 
 export async function runYaml(yaml: string, options: YamlRunOptions = {}): Promise<YamlRun> {
   return withRepository(options.files, (repository) =>
-    runPlan(planYaml(yaml, options.files, repository?.sha), options, repository?.gitDir),
+    runPlan(planYaml(yaml, options.files, repository?.sha, options.actions), options, repository?.gitDir),
   );
 }
 
@@ -159,7 +173,7 @@ export async function runPlan(plan: Plan, options: YamlRunOptions, gitDir?: stri
       namedProvider: async () => options.provider ?? hostProvider({ env: process.env }),
       concurrency: options.concurrency ?? createConcurrencyGroups(),
       services: createServices({ lookup: createLookup(own, undefined) }),
-      actions: options.actions ?? NO_ACTION_SOURCE,
+      actions: options.actionSource ?? fakeActionSource(options.actions ?? {}, lookupIn(options.files)),
       emit: (event) => {
         events.push(event);
         options.onEvent?.(event, abort);
@@ -219,7 +233,8 @@ function summarise(events: readonly RunEventBody[]): Omit<YamlRun, "outcome" | "
     if (event.type === "job_completed") conclusions[event.job] = event.conclusion;
     if (event.type === "job_completed") outputs[event.job] = event.outputs;
     if (event.type === "group" && event.title.startsWith("Run ")) folded = true;
-    if (event.type === "log" && !folded && event.step !== "set-up") lines.push(event.line);
+    const isPreamble = event.type === "log" && (event.step === "set-up" || event.line === "Post job cleanup.");
+    if (event.type === "log" && !folded && !isPreamble) lines.push(event.line);
     if (event.type === "group_end") folded = false;
     if (event.type === "annotation") annotations.push(`${event.annotation.level}: ${event.annotation.message}`);
   }

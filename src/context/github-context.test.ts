@@ -34,7 +34,13 @@ const step = {
 const running: GithubContextInput = {
   ...input(),
   run: { id: "77", number: 5, attempt: 1 },
-  job: { id: "build", token: "t0ken", workspace: "/work/hello/hello", eventPath: "/temp/event.json" },
+  job: {
+    id: "build",
+    token: "t0ken",
+    workspace: "/work/hello/hello",
+    apiUrl: undefined,
+    eventPath: "/temp/event.json",
+  },
   step,
 };
 

@@ -1,12 +1,13 @@
 /**
  * The `github` context, from what the host knows: the event and the workflow always, the run once it has a number, the job and
  * the step while they run. Members that are not known yet are missing and so read as null. Every scalar but `ref_protected` is
- * a string, as on GitHub. Addresses stay GitHub's own: actions read them to decide which service they talk to.
+ * a string, as on GitHub. `server_url` stays GitHub's own: actions read it to decide which services they talk to. The addresses
+ * of the API are where the job reaches it.
  * Source: ACTIONS-CONTRACT §1.2, §1.4 and §5.0.
  */
 import type { ObjectValue } from "../expression/ordered-object.ts";
 import type { Value } from "../expression/template.ts";
-import { mappingOf, member } from "./mapping.ts";
+import { entriesOf, mappingOf, member } from "./mapping.ts";
 import { stableId } from "./stable-id.ts";
 
 export interface GithubContextInput {
@@ -33,6 +34,8 @@ interface GithubJob {
   readonly token: string;
   readonly workspace: string;
   readonly eventPath: string;
+  /** Where the job reaches the REST API, as a GitHub Enterprise server has it; undefined: GitHub's own. */
+  readonly apiUrl: string | undefined;
 }
 
 export interface GithubStep {
@@ -81,8 +84,7 @@ export function githubContext({ event, workflow, run, job, step }: GithubContext
     ["base_ref", event.baseRef],
     ["event_name", event.name],
     ["server_url", "https://github.com"],
-    ["api_url", "https://api.github.com"],
-    ["graphql_url", "https://api.github.com/graphql"],
+    ...apiAddresses(job?.apiUrl),
     ["ref_name", event.ref.replace(/^refs\/(?:heads|tags|pull)\//u, "")],
     ["ref_protected", false],
     ["ref_type", event.ref.startsWith("refs/tags/") ? "tag" : "branch"],
@@ -103,6 +105,19 @@ export function githubContext({ event, workflow, run, job, step }: GithubContext
     ["state", step?.files?.state],
     ["step_summary", step?.files?.stepSummary],
   ]);
+}
+
+/** The same context where the API is reached at `apiUrl`. */
+export function withApiAt(github: ObjectValue, apiUrl: string): ObjectValue {
+  return mappingOf([...entriesOf(github), ...apiAddresses(apiUrl)]);
+}
+
+/** GraphQL has an address of its own beside REST, in GitHub's way or in that of an Enterprise server. */
+function apiAddresses(apiUrl = "https://api.github.com"): readonly (readonly [string, string])[] {
+  return [
+    ["api_url", apiUrl],
+    ["graphql_url", `${apiUrl.replace(/\/v3$/u, "")}/graphql`],
+  ];
 }
 
 /** Members that have no value while planning: an expression that reads one cannot be decided before the run. */

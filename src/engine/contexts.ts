@@ -3,8 +3,9 @@
  * step, in a composite action. Puts together what `context/` builds.
  */
 import { githubVariables, runnerVariables } from "../context/default-variables.ts";
-import { githubContext } from "../context/github-context.ts";
+import { githubContext, withApiAt } from "../context/github-context.ts";
 import type { GithubStep, StepFiles } from "../context/github-context.ts";
+import { isMapping } from "../context/mapping.ts";
 import { jobContext, strategyContext } from "../context/job-context.ts";
 import { compositeStatusFunctions, jobStatusFunctions, stepStatusFunctions } from "../context/job-status-functions.ts";
 import { needsContext, resultOf } from "../context/needs-context.ts";
@@ -13,6 +14,7 @@ import { stepsContext } from "../context/steps-context.ts";
 import type { Scope as ExpressionScope } from "../expression/evaluate.ts";
 import type { ObjectValue } from "../expression/ordered-object.ts";
 import type { Value } from "../expression/template.ts";
+import type { RemoteAction } from "../plan/plan.ts";
 import type { Job, Step } from "../workflow/workflow.ts";
 import type { JobRecord } from "./job-end.ts";
 import type { JobInstance, JobRun } from "./job-run.ts";
@@ -25,7 +27,8 @@ export interface StepPosition {
   readonly job: JobRun;
   readonly step: Pick<Step, "id">;
   readonly scope: Scope;
-  readonly phase: "main" | "post";
+  readonly phase: "pre" | "main" | "post";
+  readonly action: RemoteAction | undefined;
   /** The step's own `env` over that of the composites around it. */
   readonly env: Readonly<Record<string, string>>;
 }
@@ -66,6 +69,12 @@ export function jobContexts(
     matrix: instance.job.strategy?.matrix === undefined ? null : instance.matrix,
     strategy: strategyContext(index, total, { failFast, maxParallel }),
   };
+}
+
+/** What `github.api_url` says is known when the job has its machine. */
+export function contextsInMachine(contexts: Contexts, apiUrl: string | undefined): Contexts {
+  const { github } = contexts;
+  return apiUrl === undefined || !isMapping(github) ? contexts : { ...contexts, github: withApiAt(github, apiUrl) };
 }
 
 /** In a job, outside any step: its outputs, the names of its steps. */
@@ -124,19 +133,20 @@ function githubOf(job: JobRun, step: GithubStep | undefined): ObjectValue {
       token: job.token,
       workspace: machine.layout.workspace,
       eventPath: `${machine.layout.temp}/_github_workflow/event.json`,
+      apiUrl: job.apiUrl,
     },
     step,
   });
 }
 
-function stepMembers({ scope, step }: StepPosition): GithubStep {
+function stepMembers({ scope, step, action }: StepPosition): GithubStep {
   const inComposite = scope.kind === "composite";
   return {
     action: step.id,
     actionPath: inComposite ? scope.actionPath : undefined,
     actionStatus: inComposite ? scope.status : undefined,
-    actionRepository: "",
-    actionRef: "",
+    actionRepository: action?.repository ?? "",
+    actionRef: action?.ref ?? "",
     files: undefined,
   };
 }

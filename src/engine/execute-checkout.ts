@@ -1,17 +1,15 @@
 /** The built-in `actions/checkout`: git in the machine, served by the host. The script itself is `action/checkout.ts`'s. */
 import { planCheckout } from "../action/checkout.ts";
+import { gitAddress } from "./git-address.ts";
 import { runProcess } from "./run-process.ts";
 import { fail } from "./step-run.ts";
 import type { Execution, StepRun } from "./step-run.ts";
 
 export async function executeCheckout(run: StepRun, inputs: Readonly<Record<string, string>>): Promise<Execution> {
   const { job } = run;
-  const { layout, servicesUrl } = job.machine;
+  const { layout } = job.machine;
   const { event } = job.plan;
-  const gitUrl = await servicesUrl();
-  // On the host it ends in a token that keeps other users of the computer out, and git prints the addresses it fetches from.
-  const token = new URL(gitUrl).pathname.slice(1);
-  if (token !== "") job.masker.add(token);
+  const gitUrl = await gitAddress(job);
   const plan = planCheckout(inputs, {
     repository: `${event.repository.owner}/${event.repository.name}`,
     sha: event.sha,

@@ -2,52 +2,69 @@
 import type { ActionManifest } from "../action/manifest.ts";
 import type { UsesStep } from "../workflow/workflow.ts";
 import { inputVariables } from "./action-inputs.ts";
+import { postBase } from "./composite-action.ts";
+import { gitVariables } from "./git-address.ts";
+import { registerPost } from "./job-state.ts";
+import type { KnownAction } from "./known-action.ts";
 import { runProcess } from "./run-process.ts";
 import type { Execution, StepRun } from "./step-run.ts";
 
-export interface JavascriptAction {
-  readonly manifest: ActionManifest;
+export interface JavascriptAction extends KnownAction {
   readonly runs: Extract<ActionManifest["runs"], { kind: "javascript" }>;
-  readonly directory: string;
   readonly inputs: Readonly<Record<string, string>>;
 }
 
+/** `main`, or `pre` where `run` stands in that phase. */
 export async function executeJavascript(run: StepRun, step: UsesStep, action: JavascriptAction): Promise<Execution> {
-  const { runs, directory, manifest, inputs } = action;
-  // GitHub's runner reads a local action only when its step is reached, too late for a `pre`.
-  if (runs.pre !== undefined)
-    run.log.warning(`\`pre\` execution is not supported for local action from '${step.uses}'`);
-  try {
-    return await runNode(run, `${directory}/${runs.main}`, inputs);
-  } finally {
-    // Registered because main started, whatever became of it; the state is what main saved.
-    if (runs.post !== undefined) {
-      const { scope, state } = run;
-      const name = step.uses;
-      run.posts.push({
-        kind: "javascript",
-        step,
-        scope,
-        name,
-        directory,
-        script: runs.post,
-        condition: runs.postIf,
-        manifest,
-        state,
-      });
-    }
-  }
+  const { runs, inputs } = action;
+  const inPre = run.phase === "pre";
+  if (!inPre) sayWhatDiffers(run, step, action);
+  registerOwnPost(run, step, action);
+  return runNode(run, action, (inPre ? runs.pre : undefined) ?? runs.main, inputs);
 }
 
-/** Used by main and post alike. Exit codes other than 0 fail the step without a word of ours, as on GitHub. */
-export function runNode(run: StepRun, script: string, inputs: Readonly<Record<string, string>>): Promise<Execution> {
-  const { layout } = run.job.machine;
+/** Used by pre, main and post alike. Exit codes other than 0 fail the step without a word of ours, as on GitHub. */
+export async function runNode(
+  run: StepRun,
+  { directory }: Pick<KnownAction, "directory">,
+  script: string,
+  inputs: Readonly<Record<string, string>>,
+): Promise<Execution> {
+  const { job } = run;
+  const { layout, environment } = job.machine;
+  const variables = {
+    ...(await gitVariables(job, { ...environment, ...job.state.env, ...run.env })),
+    ...(await job.services.forAction()),
+  };
   const state = Object.entries(run.state).map(([name, value]) => [`STATE_${name}`, value]);
   return runProcess(run, {
-    argv: [`${layout.externals}/node24/bin/node`, script],
+    argv: [`${layout.externals}/node24/bin/node`, `${directory}/${script}`],
     cwd: layout.workspace,
-    action: { ...inputVariables(inputs), ...Object.fromEntries(state) },
+    action: { ...variables, ...inputVariables(inputs), ...Object.fromEntries(state) },
     write: [],
     saysExitCode: false,
   });
+}
+
+/** Before anything runs: whatever becomes of it, what it began must be undone. */
+function registerOwnPost(run: StepRun, step: UsesStep, { runs, action, directory, manifest }: JavascriptAction): void {
+  if (runs.post === undefined) return;
+  registerPost(run.posts, {
+    kind: "javascript",
+    action,
+    directory,
+    script: runs.post,
+    condition: runs.postIf,
+    manifest,
+    ...postBase(run, step),
+  });
+}
+
+function sayWhatDiffers({ log }: StepRun, { uses }: UsesStep, { runs, action }: JavascriptAction): void {
+  // GitHub's runner reads a local action only when its step is reached, too late for a `pre`.
+  if (runs.pre !== undefined && action === undefined) {
+    log.warning(`\`pre\` execution is not supported for local action from '${uses}'`);
+  }
+  if (runs.using.toLowerCase() !== "node24")
+    log.debug(`The action '${uses}' asks for ${runs.using} and runs on node24.`);
 }

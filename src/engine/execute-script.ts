@@ -27,7 +27,7 @@ export async function executeScript(run: StepRun, step: RunStep): Promise<Execut
     argv,
     fallback: shell.fallback,
     cwd: resolveDirectory(layout.workspace, directory),
-    action: {},
+    action: await job.services.forScript(),
     write: [{ path, content: shell.prepare(script), mode: 0o644 }],
     saysExitCode: true,
   });

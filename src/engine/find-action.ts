@@ -1,27 +1,29 @@
 /**
- * What a `uses` stands for when its step is reached. Which way it runs was planned; a local manifest is read again, from the
- * workspace, because a step before it may have written it, and one that cannot run is refused here.
+ * What a `uses` stands for when its step is reached. Which way it runs was planned. An action of another repository is as it was
+ * delivered; a local manifest is read again, from the workspace, because a step before it may have written it, and one that
+ * cannot run is refused here.
  */
-import { MANIFEST_FILES, MAX_MANIFEST_BYTES, readManifest } from "../action/manifest.ts";
 import type { ActionManifest } from "../action/manifest.ts";
-import { formatDiagnostic } from "../lib/diagnostic.ts";
+import { unreachable } from "../lib/unreachable.ts";
 import type { Way } from "../plan/plan.ts";
-import type { UsesStep } from "../workflow/workflow.ts";
+import type { Step, UsesStep } from "../workflow/workflow.ts";
 import { actionInputs } from "./action-inputs.ts";
+import { deliverActions } from "./deliver-actions.ts";
+import type { JavascriptAction } from "./execute-javascript.ts";
+import { remoteActionOf, remoteOf } from "./known-action.ts";
+import type { KnownAction } from "./known-action.ts";
+import { loadManifest } from "./load-manifest.ts";
 import type { StepRun } from "./step-run.ts";
 
-type Runs<Kind extends ActionManifest["runs"]["kind"]> = Extract<ActionManifest["runs"], { kind: Kind }>;
-
-interface FoundManifest {
-  readonly manifest: ActionManifest;
-  readonly directory: string;
+export interface CompositeAction extends KnownAction {
+  readonly runs: Extract<ActionManifest["runs"], { kind: "composite" }>;
   readonly inputs: Readonly<Record<string, string>>;
 }
 
 export type FoundAction =
   | { readonly kind: "checkout" }
-  | ({ readonly kind: "javascript"; readonly runs: Runs<"javascript"> } & FoundManifest)
-  | ({ readonly kind: "composite"; readonly runs: Runs<"composite"> } & FoundManifest)
+  | ({ readonly kind: "javascript" } & JavascriptAction)
+  | ({ readonly kind: "composite" } & CompositeAction)
   | { readonly kind: "refused"; readonly message: string };
 
 /** Also logs the step's head: what it uses and with which inputs. Throws `ExpressionError` from an input's default. */
@@ -31,54 +33,100 @@ export async function findAction(
   way: Way,
   given: Readonly<Record<string, string>>,
 ): Promise<FoundAction> {
-  if (way.kind === "builtin") {
+  if (way.kind === "builtin" && way.builtin === "checkout") {
     logHead(run, step.uses, given);
     return { kind: "checkout" };
   }
   if (way.kind === "unsupported") return { kind: "refused", message: `${way.what} is unsupported: ${way.fix}` };
   if (way.kind === "run" || way.kind === "control") throw new Error(`'${step.uses}' was planned as ${way.kind}`);
-  const { path } = way;
-  const directory = path === "." ? run.job.machine.layout.workspace : `${run.job.machine.layout.workspace}/${path}`;
-  const found = await readManifestFile(run, directory);
-  if (found === undefined) {
-    const message = `Can't find 'action.yml', 'action.yaml' or 'Dockerfile' under '${directory}'. Did you forget to run actions/checkout before running your local action?`;
-    return { kind: "refused", message };
-  }
-  if (found.text === undefined) return refuseDocker(step.uses);
+  const known = remoteActionOf(run.job, way) ?? (await localAction(run, step, way));
+  if ("kind" in known) return known;
 
-  const read = readManifest(`${path}/${found.name}`, found.text);
-  if (read.kind === "refused") return { kind: "refused", message: read.diagnostics.map(formatDiagnostic).join("\n") };
-  const { manifest } = read;
-  const { runs } = manifest;
+  const { runs } = known.manifest;
   if (runs.kind === "docker") return refuseDocker(step.uses);
-  const { values: inputs, warnings } = await actionInputs(run, manifest, given);
-  logHead(run, step.uses, given);
-  for (const warning of warnings) run.log.warning(warning);
-  return runs.kind === "javascript"
-    ? { kind: "javascript", manifest, runs, directory, inputs }
-    : { kind: "composite", manifest, runs, directory, inputs };
-}
-
-/** `text` is undefined for a Dockerfile, which needs no manifest. */
-async function readManifestFile(
-  run: StepRun,
-  directory: string,
-): Promise<{ name: string; text: string | undefined } | undefined> {
-  for (const name of MANIFEST_FILES) {
-    const content = await run.job.machine.agent.readFile(`${directory}/${name}`, MAX_MANIFEST_BYTES);
-    if (content !== undefined) return { name, text: name.startsWith("action") ? content.toString("utf8") : undefined };
+  const planned = way.kind === "builtin" ? "javascript" : way.kind;
+  if (known.action !== undefined && runs.kind !== planned) {
+    return { kind: "refused", message: `'${step.uses}' was planned as ${planned} and is ${runs.kind}` };
   }
-  return undefined;
+  const { values: inputs, warnings } = await actionInputs(run, known.manifest, given);
+  logHead(run, step.uses, inputs);
+  for (const warning of warnings) run.log.warning(warning);
+  // Its programs come from Hearth, and to them it is the action that it stands for.
+  const action = way.kind === "builtin" ? remoteOf(way, step) : known.action;
+  return runs.kind === "javascript"
+    ? { kind: "javascript", ...known, action, runs, inputs }
+    : { kind: "composite", ...known, runs, inputs };
 }
 
-function refuseDocker(uses: string): FoundAction {
+export type ChildWays =
+  | { readonly kind: "ways"; readonly ways: readonly Way[] }
+  | { readonly kind: "refused"; readonly message: string };
+
+/** The ways of a composite's steps, in their order, with everything in the machine that they need. */
+export async function childWays(run: StepRun, way: Way, { runs, action }: CompositeAction): Promise<ChildWays> {
+  if (action !== undefined && way.kind === "composite") {
+    const ways = way.steps.map((step) => step.way);
+    if (ways.length === runs.steps.length) return { kind: "ways", ways };
+    return {
+      kind: "refused",
+      message: `The action was planned with ${ways.length} steps and has ${runs.steps.length}`,
+    };
+  }
+  // The manifest was read from the workspace just now, and need not be the one that was planned.
+  const choose = (step: Step): Promise<Way> => run.job.actions.chooseWay(step, undefined);
+  const ways = await Promise.all(runs.steps.map(choose));
+  const delivery = await deliverActions(run.job, run.log, ways, run.job.kill);
+  switch (delivery.kind) {
+    case "delivered":
+      return { kind: "ways", ways };
+    case "failed":
+      return { kind: "refused", message: delivery.message };
+    case "stopped":
+      return { kind: "refused", message: "The run was ended at once" };
+    default:
+      return unreachable(delivery);
+  }
+}
+
+type Refused = Extract<FoundAction, { kind: "refused" }>;
+
+async function localAction({ job }: StepRun, step: UsesStep, way: Way): Promise<KnownAction | Refused> {
+  if (!("path" in way)) throw new Error(`'${step.uses}' was planned as ${way.kind}`);
+  const { path } = way;
+  const { layout, agent } = job.machine;
+  const directory = path === "." ? layout.workspace : `${layout.workspace}/${path}`;
+  const loaded = await loadManifest(agent, directory, path);
+  switch (loaded.kind) {
+    case "loaded":
+      return { manifest: loaded.manifest, directory, action: undefined };
+    case "missing": {
+      const message = `Can't find 'action.yml', 'action.yaml' or 'Dockerfile' under '${directory}'. Did you forget to run actions/checkout before running your local action?`;
+      return { kind: "refused", message };
+    }
+    case "dockerfile":
+      return refuseDocker(step.uses);
+    case "refused":
+      return loaded;
+    default:
+      return unreachable(loaded);
+  }
+}
+
+function refuseDocker(uses: string): Refused {
   return { kind: "refused", message: `'${uses}' is unsupported: docker actions cannot run yet` };
 }
 
-function logHead(run: StepRun, uses: string, given: Readonly<Record<string, string>>): void {
-  run.log.group(`Run ${uses}`);
-  const inputs = Object.entries(given);
-  if (inputs.length > 0) run.log.line("with:");
-  for (const [name, value] of inputs) run.log.line(`  ${name}: ${value}`);
-  run.log.groupEnd();
+/** As GitHub's runner shows it: what has a value, defaults too. */
+export function logHead(run: StepRun, uses: string, inputs: Readonly<Record<string, string>>): void {
+  const { log, job, env } = run;
+  log.group(`Run ${uses}`);
+  logMapping(log, "with:", inputs);
+  logMapping(log, "env:", { ...job.state.env, ...env });
+  log.groupEnd();
+}
+
+function logMapping(log: StepRun["log"], title: string, values: Readonly<Record<string, string>>): void {
+  const entries = Object.entries(values).filter(([, value]) => value !== "");
+  if (entries.length > 0) log.line(title);
+  for (const [name, value] of entries) log.line(`  ${name}: ${value}`);
 }

@@ -1,7 +1,8 @@
 /**
- * What one job works with while it runs. Fixed for the whole job, but for `state`, `masker` and `matchers`, which steps change
- * and which are plain values of their own.
+ * What one job works with while it runs. Fixed for the whole job, but for `state`, `masker`, `matchers` and `deliveries`, which
+ * steps change and which are values of their own.
  */
+import type { ActionSource } from "../action/action-source.ts";
 import type { Value } from "../expression/template.ts";
 import type { Masker } from "../joblog/masker.ts";
 import type { MatcherSet } from "../joblog/problem-matcher.ts";
@@ -9,10 +10,13 @@ import type { CalledPlan, Plan, PlannedStep, WorkflowOrigin } from "../plan/plan
 import type { AgentClient } from "../protocol/agent-client.ts";
 import type { Isolation } from "../provider/provider.ts";
 import type { Layout } from "../provider/provider.ts";
+import type { JobClaims, JobServices } from "../service/services.ts";
 import type { JobKey, RunEventBody } from "../store/run-event.ts";
 import type { Permissions } from "../workflow/permissions.ts";
 import type { Job, StepsJob, Workflow } from "../workflow/workflow.ts";
+import type { EgressLedger } from "./egress-ledger.ts";
 import type { CancelLadder } from "./exec-process.ts";
+import type { ServiceVariables } from "./job-services.ts";
 import type { JobState } from "./job-state.ts";
 
 /** What `github.run_id`, `run_number` and `run_attempt` say. */
@@ -52,9 +56,19 @@ export interface JobMachine {
   readonly environment: Readonly<Record<string, string>>;
   /** Where steps reach the services; no trailing slash. Starts them where nothing has asked for them yet. */
   readonly servicesUrl: () => Promise<string>;
-  /** What the network policy refused since a step last looked, one line each; the step that drains it logs it. */
-  readonly refusals: Set<string>;
+  /** Opens the services to a job, and starts them as `servicesUrl` does. */
+  readonly openJob: (claims: JobClaims) => Promise<JobServices>;
+  /** What the machine asked to reach outside since a step last looked. */
+  readonly egress: EgressLedger;
+  /** What the API had to say since a step last looked, one line each; the step that drains it logs it. */
+  readonly apiNotes: Set<string>;
 }
+
+/** What became of bringing an action into the machine. */
+export type Delivery =
+  | { readonly kind: "delivered" }
+  | { readonly kind: "failed"; readonly message: string }
+  | { readonly kind: "stopped" };
 
 export interface JobRun {
   readonly plan: Plan;
@@ -64,6 +78,8 @@ export interface JobRun {
   readonly identity: RunIdentity;
   /** Value of `github.token`. */
   readonly token: string;
+  /** Value of `github.api_url`, where it is not GitHub's own. */
+  readonly apiUrl: string | undefined;
   readonly permissions: Permissions;
   readonly instance: JobInstance;
   readonly machine: JobMachine;
@@ -73,9 +89,13 @@ export interface JobRun {
   readonly defaults: { readonly shell?: string; readonly workingDirectory?: string };
   /** Value of RUNNER_TRACKING_ID in every process of the job, by which the left-over ones are found. */
   readonly trackingId: string;
+  readonly actions: ActionSource;
+  /** Those on their way into the machine, by what they are called there; what has arrived is in `state`. */
+  readonly deliveries: Map<string, Promise<Delivery>>;
   readonly state: JobState;
   readonly masker: Masker;
   readonly matchers: MatcherSet;
+  readonly services: ServiceVariables;
   readonly emit: (event: RunEventBody) => void;
   readonly newId: () => string;
   readonly now: () => number;

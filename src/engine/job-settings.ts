@@ -36,7 +36,7 @@ export function jobSettings(
     const scope: ExpressionScope = { contexts, functions: {} };
     const runner = run.runners(runnerLabels(evaluate(job.runsOn, scope)));
     if (runner.kind === "unsupported") return { kind: "refused", message: runner.message, unsupported: true };
-    const env = { ...environmentOf(workflow.env, scope), ...environmentOf(job.env, scope), ...run.env };
+    const env = jobEnvironment(workflow, job, contexts, run);
     const withEnv: ExpressionScope = { contexts: { ...contexts, env }, functions: {} };
     return {
       kind: "settings",
@@ -54,6 +54,17 @@ export function jobSettings(
     if (error instanceof ExpressionError) return { kind: "refused", message: error.message, unsupported: false };
     throw error;
   }
+}
+
+/** Workflow and job `env`, and what the command line laid over them. Throws ExpressionError. */
+export function jobEnvironment(
+  workflow: Workflow,
+  job: StepsJob,
+  contexts: Readonly<Record<string, Value>>,
+  run: Pick<RunSettings, "env">,
+): Record<string, string> {
+  const scope: ExpressionScope = { contexts, functions: {} };
+  return { ...environmentOf(workflow.env, scope), ...environmentOf(job.env, scope), ...run.env };
 }
 
 function environmentOf(template: Template | undefined, scope: ExpressionScope): Record<string, string> {

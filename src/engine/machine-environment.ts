@@ -21,7 +21,7 @@ export function machineEnvironment(
   const { proxyUrl } = layout;
   const environment: Record<string, string> = { ...base };
   // Without a proxy the processes use the host's own network, and its settings come with the base environment.
-  if (proxyUrl === undefined) return environment;
+  if (proxyUrl === undefined) return aroundProxy(environment);
   for (const name of ["HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"]) environment[name] = proxyUrl;
   for (const name of ["NO_PROXY", "no_proxy"]) environment[name] = noProxy(layout.servicesUrl);
   if (settings.certificateAuthorities) {
@@ -29,6 +29,17 @@ export function machineEnvironment(
   }
   if (settings.npmRegistry !== undefined) environment["npm_config_registry"] = settings.npmRegistry;
   return environment;
+}
+
+/** The services are on loopback, and some clients would ask the host's proxy for them. */
+function aroundProxy(environment: Record<string, string>): Record<string, string> {
+  if (!Object.keys(environment).some((name) => /^https?_proxy$/i.test(name))) return environment;
+  const [upper, lower] = [environment["NO_PROXY"], environment["no_proxy"]];
+  return { ...environment, NO_PROXY: excepted(upper ?? lower), no_proxy: excepted(lower ?? upper) };
+}
+
+function excepted(own: string | undefined): string {
+  return own === undefined || own === "" ? "127.0.0.1" : `${own},127.0.0.1`;
 }
 
 function noProxy(servicesUrl: string | undefined): string {

@@ -10,6 +10,7 @@ import { openAgent } from "../protocol/open-agent.ts";
 import type { Provider, ProviderName } from "../provider/provider.ts";
 import type { AttachedServices, NetworkPolicy, Services } from "../service/services.ts";
 import type { RunEventBody } from "../store/run-event.ts";
+import { createEgressLedger } from "./egress-ledger.ts";
 import type { JobMachine } from "./job-run.ts";
 import { machineEnvironment } from "./machine-environment.ts";
 
@@ -96,27 +97,31 @@ async function provisionMachine(wishes: MachineWishes, choice: MachineChoice, id
     const memoryMib = choice.memoryMib ?? wishes.memoryMib;
     const spec = { id, cpus, memoryMib, repository, certificateAuthorities, image: choice.image };
     const machine = await provider.provision(spec, wishes.kill);
+    const { layout, isolation } = machine;
     stack.defer(async () => {
       await machine[Symbol.asyncDispose]();
       emit({ type: "machine_destroyed", machine: id });
     });
     const agent = stack.use(await openAgent(machine.agent));
-    const refusals = new Set<string>();
+    const egress = createEgressLedger();
+    const apiNotes = new Set<string>();
     const attached = stack.use(
       attachOnce(() =>
         services.attach({
           egress: machine.egress,
+          url: layout.servicesUrl,
           network: wishes.network,
-          onDecision: ({ allowed, host, port, reason }) => {
-            if (!allowed) refusals.add(`hearth: refused ${host}:${port}: ${reason ?? "not allowed"}`);
+          onApi: (note) => {
+            if (note.kind === "write") emit({ type: "api_write", ...note.write });
+            else apiNotes.add(note.text);
           },
+          onDecision: (decision) => egress.note(decision),
         }),
       ),
     );
     // A machine whose traffic comes through us may ask at any time; elsewhere the services start when a step wants them.
     if (machine.egress !== undefined) await attached.get();
     const ready = await agent.ready();
-    const { layout, isolation } = machine;
     const servicesUrl = async (): Promise<string> => {
       const url = layout.servicesUrl ?? (await attached.get()).url;
       if (url === undefined) throw new Error(`Provider ${provider.name} names no services address`);
@@ -152,7 +157,9 @@ async function provisionMachine(wishes: MachineWishes, choice: MachineChoice, id
         layout,
         environment,
         servicesUrl,
-        refusals,
+        openJob: async (claims) => (await attached.get()).openJob(claims),
+        egress,
+        apiNotes,
       },
       explain,
       [Symbol.asyncDispose]: () => stack.disposeAsync(),

@@ -24,6 +24,8 @@ export function maskEvent(event: RunEventBody, masker: Masker): RunEventBody {
         reason: event.reason === undefined ? undefined : mask(event.reason),
         ...(event.environment && { environment: { ...event.environment, name: mask(event.environment.name) } }),
       };
+    case "api_write":
+      return { ...event, path: mask(event.path), body: event.body.split("\n").map(mask).join("\n") };
     case "machine_lost":
       return { ...event, reason: mask(event.reason), console: event.console.split("\n").map(mask).join("\n") };
     case "run_completed":

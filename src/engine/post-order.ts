@@ -7,13 +7,16 @@ import type { Post } from "./job-state.ts";
 
 /** Of the job's steps. */
 export function inTurn(posts: readonly Post[]): readonly Post[] {
-  const rank = ({ registeredIn }: Post): number => (registeredIn === "pre" ? 0 : 1);
   return inTurnOfSteps(posts).toSorted((one, other) => rank(other) - rank(one));
 }
 
 /** Within the block of a composite action, where only the place of the step counts. */
 export function inTurnOfSteps(posts: readonly Post[]): readonly Post[] {
   return posts.filter(hasWork).toSorted((one, other) => other.step.number - one.step.number);
+}
+
+function rank({ registeredIn }: Post): number {
+  return registeredIn === "pre" ? 0 : 1;
 }
 
 function hasWork(post: Post): boolean {

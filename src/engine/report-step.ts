@@ -5,6 +5,7 @@
 import type { PlannedStep } from "../plan/plan.ts";
 import type { Fate, JobKey, StepPhase } from "../store/run-event.ts";
 import type { JobRun } from "./job-run.ts";
+import { recordEgress } from "./record-egress.ts";
 import type { StepEnd } from "./run-step.ts";
 import { plainStepName } from "./step-name.ts";
 
@@ -18,8 +19,11 @@ export async function reportStep(
   const { ref, phase, name } = step;
   const key = job.instance.key;
   const startedAt = now();
-  const completed = (fate: Fate): void =>
+  const completed = (fate: Fate): void => {
+    // What its process did not live to say: the machine was lost with it, or it had ended.
+    recordEgress(job, ref);
     emit({ type: "step_completed", job: key, step: ref, phase, name, fate, durationMs: Math.round(now() - startedAt) });
+  };
   emit({ type: "step_started", job: key, step: ref, phase, name });
   try {
     const end = await work();

@@ -30,7 +30,6 @@ export async function runControl(
 ): Promise<StepEnd> {
   const end = await runBody(job, step, place, {
     condition: { kind: "expression", expression: "always()", source: "always()", at: step.at },
-    state: {},
     execute: (own) => {
       switch (step.control) {
         case "wait":

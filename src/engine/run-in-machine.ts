@@ -3,7 +3,8 @@ import { ExpressionError } from "../expression/evaluate.ts";
 import { MatcherSet } from "../joblog/problem-matcher.ts";
 import { EngineError } from "../lib/engine-error.ts";
 import { overlay } from "../lib/overlay.ts";
-import { jobContexts } from "./contexts.ts";
+import { mayAskApi } from "./asks-api.ts";
+import { contextsInMachine, jobContexts } from "./contexts.ts";
 import { leaveOut } from "./end-without-running.ts";
 import { endedAs } from "./job-end.ts";
 import type { InstanceEnd, JobRecord } from "./job-end.ts";
@@ -11,8 +12,10 @@ import type { JobInstance, JobRun } from "./job-run.ts";
 import { deployedTo, environmentName } from "./job-environment.ts";
 import type { DeploymentEnvironment } from "./job-environment.ts";
 import { newJobState } from "./job-state.ts";
-import { jobSettings } from "./job-settings.ts";
+import { jobEnvironment, jobSettings } from "./job-settings.ts";
 import type { JobSettings, JobSettingsResult } from "./job-settings.ts";
+import { jobClaims } from "./job-claims.ts";
+import { serveJob } from "./job-services.ts";
 import { jobToken } from "./job-token.ts";
 import type { MachineLease, MachineSource } from "./machine-source.ts";
 import { concludeWithoutRunning, notReached } from "./report-step.ts";
@@ -52,7 +55,7 @@ export async function runInMachine(
     return leaveOut(run, instance, wanted.message);
   }
   if (wanted.kind === "refused") return ended(cannotStart(wanted.message));
-  const { settings, contexts, environment } = wanted;
+  const { settings, environment } = wanted;
 
   let lease: MachineLease;
   try {
@@ -69,24 +72,35 @@ export async function runInMachine(
   }
   await using held = lease;
   emit({ type: "job_started", job: instance.key, machine: held.machine.id });
-  const { timeoutMinutes, tolerated, defaults, env } = settings;
+  const { timeoutMinutes, tolerated, defaults } = settings;
   using limit = timeLimit(timeoutMinutes);
   const cancel = AbortSignal.any([signals.cancel, limit.signal]);
   using cancelLimit = limitAfter(cancel);
+  const token = jobToken(workflow, instance.job);
+  const claims = jobClaims(workflow, instance, { environment, timeoutMinutes, ...token });
+  await using services = serveJob(held.machine, claims, run.masker);
+  const isServed = held.machine.layout.servicesUrl !== undefined || mayAskApi(workflow.planned.workflow, instance);
+  const apiUrl = isServed ? await services.apiUrl() : undefined;
+  const contexts = contextsInMachine(wanted.contexts, apiUrl);
+  const env = jobEnvironment(workflow.planned.workflow, instance.job, contexts, run.settings);
   const job: JobRun = {
     plan: run.plan,
     workflow: workflow.planned.workflow,
     origin: workflow.origin,
     identity: run.identity,
-    ...jobToken(workflow, instance.job),
+    ...token,
+    apiUrl,
     instance,
     machine: held.machine,
     contexts,
     defaults,
     trackingId: `github_${dependencies.newId()}`,
+    actions: dependencies.actions,
+    deliveries: new Map(),
     state: newJobState(env, workflow.inputs),
     masker: run.masker,
     matchers: new MatcherSet(),
+    services,
     emit,
     newId: dependencies.newId,
     now: dependencies.now,

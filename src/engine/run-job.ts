@@ -3,6 +3,7 @@
  * gets exactly one fate, also when the machine is lost between two of them or while others run in the background.
  */
 import { EngineError } from "../lib/engine-error.ts";
+import { unreachable } from "../lib/unreachable.ts";
 import { ExpressionError, evaluate, toText } from "../expression/evaluate.ts";
 import type { Conclusion } from "../store/run-event.ts";
 import type { PlannedStep } from "../plan/plan.ts";
@@ -11,11 +12,13 @@ import type { Permissions } from "../workflow/permissions.ts";
 import type { Step } from "../workflow/workflow.ts";
 import { BackgroundSteps, whyLost } from "./background-steps.ts";
 import { jobScope } from "./contexts.ts";
-import type { JobRun } from "./job-run.ts";
+import { deliverActions } from "./deliver-actions.ts";
+import type { Delivery, JobRun } from "./job-run.ts";
 import { openStepLog } from "./open-step-log.ts";
 import { concludeWithoutRunning, notReached, reportStep } from "./report-step.ts";
 import { collectRest, runControl } from "./run-control.ts";
-import { runPost } from "./run-posts.ts";
+import { runPosts } from "./run-posts.ts";
+import { runPres } from "./run-pre.ts";
 import { runStep } from "./run-step.ts";
 import type { StepEnd } from "./run-step.ts";
 import { stepName } from "./step-name.ts";
@@ -43,7 +46,9 @@ export async function runJob(given: JobRun, limits: JobLimits): Promise<JobResul
   const job: JobRun = { ...given, kill: AbortSignal.any([given.kill, background.broken]) };
   const remaining = [...job.instance.steps];
   try {
-    await setUp(job);
+    const start = await setUp(job);
+    if (start.kind !== "delivered" && !job.kill.aborted) return await neverStarted(job, remaining, start, limits);
+    await runPres(job);
     for (let next = remaining[0]; next !== undefined && !job.kill.aborted; next = remaining[0]) {
       remaining.shift();
       await runDeclared(job, next, remaining, background);
@@ -62,13 +67,36 @@ export async function runJob(given: JobRun, limits: JobLimits): Promise<JobResul
     return lost === undefined ? withOutputs(job, ended) : ended;
   }
 
-  const { status } = job.state;
-  const reason =
-    status === "cancelled" && limits.timedOut.aborted
+  return ended(job, job.state.status, limits);
+}
+
+/** `reason` where the steps do not say it. */
+function ended(job: JobRun, conclusion: Conclusion, limits: JobLimits, reason?: string): JobResult {
+  const timedOut =
+    conclusion === "cancelled" && limits.timedOut.aborted
       ? `the job has exceeded its maximum execution time of ${limits.timeoutMinutes} minutes`
       : undefined;
-  if (reason !== undefined) openStepLog(job, "complete", { outputs: {}, state: {} }).error(`${reason}.`);
-  return withOutputs(job, { conclusion: status, reason, outputs: {}, lost: undefined });
+  if (timedOut !== undefined) openStepLog(job, "complete", { outputs: {}, state: {} }).error(`${timedOut}.`);
+  return withOutputs(job, { conclusion, reason: timedOut ?? reason, outputs: {}, lost: undefined });
+}
+
+/** An action could not be brought into the machine, or the job was cancelled meanwhile: no step of it starts, whatever its condition. */
+async function neverStarted(
+  job: JobRun,
+  steps: readonly PlannedStep[],
+  start: Exclude<Delivery, { kind: "delivered" }>,
+  limits: JobLimits,
+): Promise<JobResult> {
+  const { emit, instance, state } = job;
+  const isFailed = start.kind === "failed";
+  if (isFailed) notReached(emit, instance.key, steps, `the job could not be set up: ${start.message}`);
+  else {
+    const reason = "the job was cancelled while it was set up";
+    concludeWithoutRunning(emit, instance.key, steps, { kind: "cancelled", reason });
+  }
+  state.status = isFailed ? "failure" : "cancelled";
+  await complete(job);
+  return ended(job, state.status, limits, isFailed ? start.message : undefined);
 }
 
 /** An output that cannot be evaluated fails the job, and then there are none: a job that needs it must not take it for empty. */
@@ -83,15 +111,6 @@ function withOutputs(job: JobRun, ended: JobResult): JobResult {
   }
 }
 
-async function runPosts(job: JobRun): Promise<void> {
-  const { posts } = job.state;
-  for (const [index, post] of posts.toReversed().entries()) {
-    if (job.kill.aborted) return;
-    const ref = `post-${posts.length - index}`;
-    await reportStep(job, { ref, phase: "post", name: `Post ${post.name}` }, () => runPost(job, post, ref, NEVER));
-  }
-}
-
 /** Nothing more is started in a machine that is about to go. */
 function killed(job: JobRun, remaining: readonly PlannedStep[]): JobResult {
   const reason = "the run was ended at once";
@@ -99,27 +118,54 @@ function killed(job: JobRun, remaining: readonly PlannedStep[]): JobResult {
   return { conclusion: "cancelled", reason, outputs: {}, lost: undefined };
 }
 
-/** Empty workspace and temp, and nothing of an earlier job in the same machine that still runs. */
-async function setUp(job: JobRun): Promise<void> {
-  const { machine, plan, instance } = job;
-  const { layout, agent } = machine;
+/** Empty workspace and temp, nothing of an earlier job in the same machine that still runs, and the actions that the job uses. */
+async function setUp(job: JobRun): Promise<Delivery> {
+  let delivery: Delivery = { kind: "stopped" };
   await reportStep(job, { ref: "set-up", phase: "set_up", name: "Set up job" }, async () => {
     const log = openStepLog(job, "set-up", { outputs: {}, state: {} });
-    log.line(`Machine: ${machine.id}`);
-    log.line(`Isolation: ${machine.isolation}`);
-    log.line(`Workflow: ${job.workflow.path}`);
-    log.line(`Job: ${instance.name}`);
-    logPermissions(log, job.permissions);
-    await agent.reset({
-      empty: [layout.workspace, layout.temp, `${layout.temp}/_github_workflow`, `${layout.temp}/_runner_file_commands`],
-    });
-    await agent.writeFile({
-      path: `${layout.temp}/_github_workflow/event.json`,
-      content: JSON.stringify(plan.event.payload),
-      mode: 0o644,
-      user: "runner",
-    });
-    return { kind: "ran", outcome: "success", conclusion: "success", outputs: {} };
+    await makeReady(job, log);
+    const ways = job.instance.steps.map(({ way }) => way);
+    delivery = await deliverActions(job, log, ways, AbortSignal.any([job.cancel, job.kill]));
+    if (delivery.kind === "failed") log.error(delivery.message);
+    return endOfSetUp(delivery);
+  });
+  return delivery;
+}
+
+function endOfSetUp(delivery: Delivery): StepEnd {
+  switch (delivery.kind) {
+    case "delivered":
+      return { kind: "ran", outcome: "success", conclusion: "success", outputs: {} };
+    case "failed":
+      return { kind: "ran", outcome: "failure", conclusion: "failure", message: delivery.message, outputs: {} };
+    case "stopped":
+      return { kind: "ran", outcome: "cancelled", conclusion: "cancelled", outputs: {} };
+    default:
+      return unreachable(delivery);
+  }
+}
+
+async function makeReady({ machine, workflow, instance, permissions, plan }: JobRun, log: StepLog): Promise<void> {
+  const { layout, agent } = machine;
+  log.line(`Machine: ${machine.id}`);
+  log.line(`Isolation: ${machine.isolation}`);
+  log.line(`Workflow: ${workflow.path}`);
+  log.line(`Job: ${instance.name}`);
+  logPermissions(log, permissions);
+  await agent.reset({
+    empty: [
+      layout.workspace,
+      layout.temp,
+      `${layout.temp}/_github_workflow`,
+      `${layout.temp}/_runner_file_commands`,
+      layout.actions,
+    ],
+  });
+  await agent.writeFile({
+    path: `${layout.temp}/_github_workflow/event.json`,
+    content: JSON.stringify(plan.event.payload),
+    mode: 0o644,
+    user: "runner",
   });
 }
 

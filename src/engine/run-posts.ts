@@ -8,51 +8,53 @@ import { actionInputs } from "./action-inputs.ts";
 import { runNode } from "./execute-javascript.ts";
 import type { JobRun } from "./job-run.ts";
 import type { Post } from "./job-state.ts";
+import { inTurn, inTurnOfSteps } from "./post-order.ts";
+import { reportStep } from "./report-step.ts";
 import { runBody } from "./run-step.ts";
 import type { StepEnd } from "./run-step.ts";
-import { evaluateIn } from "./step-run.ts";
+import { givenInputs } from "./step-run.ts";
 import type { Execution, StepPlace, StepRun } from "./step-run.ts";
-import { textMapping } from "./typed-value.ts";
 
 const NEVER = new AbortController().signal;
 
+export async function runPosts(job: JobRun): Promise<void> {
+  for (const post of inTurn(job.state.posts)) {
+    if (job.kill.aborted) return;
+    const ref = `post-${post.step.number}`;
+    await reportStep(job, { ref, phase: "post", name: `Post ${post.name}` }, () => runPost(job, post, ref, NEVER));
+  }
+}
+
 /** Runs one post. A composite's is a block of its children's, and concluded as one. */
-export async function runPost(job: JobRun, post: Post, ref: string, timeout: AbortSignal): Promise<StepEnd> {
+async function runPost(job: JobRun, post: Post, ref: string, timeout: AbortSignal): Promise<StepEnd> {
   const place: StepPlace = { ref, phase: "post", scope: post.scope, timeout, stop: NEVER, posts: [] };
   switch (post.kind) {
     case "javascript":
       return runBody(job, post.step, place, {
         condition: post.condition,
-        state: post.state,
-        execute: async (run) => {
-          const given =
-            run.step.kind === "uses" && run.step.with !== undefined ? await evaluateIn(run, run.step.with) : {};
-          const { values } = await actionInputs(run, post.manifest, textMapping(given, "with"));
-          return runNode(run, `${post.directory}/${post.script}`, values);
+        execute: async (before) => {
+          const run = { ...before, action: post.action };
+          run.log.line("Post job cleanup.");
+          const { values } = await actionInputs(run, post.manifest, await givenInputs(run, post.step));
+          return runNode(run, post, post.script, values);
         },
       });
     case "composite":
-      return runBody(job, post.step, place, {
-        condition: always(post),
-        state: {},
-        execute: (run) => runBlock(run, post.posts),
-      });
+      return runBody(job, post.step, place, { condition: always(post), execute: (run) => runBlock(run, post.posts) });
     default:
       return unreachable(post);
   }
 }
 
-/** In reverse order, all of them whatever becomes of one; the block's step concludes for the job. */
+/** All of them whatever becomes of one; the block's step concludes for the job. */
 async function runBlock(run: StepRun, posts: readonly Post[]): Promise<Execution> {
   const { job } = run;
-  const { status } = job.state;
   let worst: Execution = { outcome: "success" };
-  for (const post of posts.toReversed()) {
+  for (const post of inTurnOfSteps(posts)) {
     if (job.kill.aborted) break;
     const end = await runPost(job, post, run.ref, run.timeout);
     if (end.kind === "ran" && end.conclusion !== "success" && worst.outcome === "success") worst = end;
   }
-  job.state.status = status;
   return { outcome: worst.outcome, exitCode: worst.exitCode, message: worst.message };
 }
 

@@ -9,6 +9,7 @@ import { MAX_COMMAND_FILE_BYTES, parseKeyValueFile, parsePathFile } from "./comm
 import { execProcess } from "./exec-process.ts";
 import type { ProcessEnd } from "./exec-process.ts";
 import type { ExecRequest } from "../protocol/agent-api.ts";
+import { recordEgress } from "./record-egress.ts";
 import type { Execution, StepRun } from "./step-run.ts";
 import { addToPath, saveState, setVariable } from "./job-state.ts";
 import { stepEnvironment } from "./step-environment.ts";
@@ -71,8 +72,9 @@ export async function runProcess(run: StepRun, request: ProcessRequest): Promise
     log.line(`${exec.argv[0]} was not found, so ${request.fallback} runs the script.`);
     end = await start({ ...exec, id: job.newId(), argv: [request.fallback, ...exec.argv.slice(1)] });
   }
-  for (const refusal of machine.refusals) log.line(refusal);
-  machine.refusals.clear();
+  for (const refusal of recordEgress(job, run.ref)) log.line(refusal);
+  for (const note of machine.apiNotes) log.line(note);
+  machine.apiNotes.clear();
   const { failed } = await log.end();
 
   const problems = [...failed];

@@ -45,6 +45,8 @@ export interface EnvironmentSettings {
 
 export interface EarlierAttempt {
   readonly run: string;
+  /** The first attempt: `run`, unless that goes on from an earlier one itself. */
+  readonly firstRun: string;
   /** This run's number among the attempts: 2 and more. */
   readonly attempt: number;
   /** By job key. */

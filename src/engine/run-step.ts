@@ -4,22 +4,24 @@
  */
 import { ExpressionError, isTruthy, toText } from "../expression/evaluate.ts";
 import type { ExpressionTemplate, Value } from "../expression/template.ts";
-import type { ActionManifest } from "../action/manifest.ts";
 import { EngineError } from "../lib/engine-error.ts";
 import { unreachable } from "../lib/unreachable.ts";
 import type { StepResult } from "../store/run-event.ts";
 import type { PlannedStep, Way } from "../plan/plan.ts";
 import type { Step, UsesStep } from "../workflow/workflow.ts";
-import { wayWithoutManifest } from "../action/choose-way.ts";
+import { childPlace, compositeScope, MAX_COMPOSITE_DEPTH, postBlock } from "./composite-action.ts";
 import { executeCheckout } from "./execute-checkout.ts";
 import { executeJavascript } from "./execute-javascript.ts";
 import { executeScript } from "./execute-script.ts";
-import { findAction } from "./find-action.ts";
+import { childWays, findAction } from "./find-action.ts";
+import type { CompositeAction } from "./find-action.ts";
 import type { JobRun } from "./job-run.ts";
+import { addressOf, registerPost, savedBy } from "./job-state.ts";
 import type { Post, Scope } from "./job-state.ts";
+import { hasPre, remoteOf } from "./known-action.ts";
 import { openStepLog } from "./open-step-log.ts";
 import { plainStepName, stepName } from "./step-name.ts";
-import { evaluateIn, fail } from "./step-run.ts";
+import { evaluateIn, fail, givenInputs } from "./step-run.ts";
 import type { Execution, StepPlace, StepRun } from "./step-run.ts";
 import { timeLimit } from "./time-limit.ts";
 import { booleanOf, numberOf, textMapping } from "./typed-value.ts";
@@ -32,15 +34,11 @@ export type StepEnd =
       readonly outputs: Readonly<Record<string, string>>;
     } & Execution);
 
-/** GitHub's depth: nine composites below the first (ACTIONS-CONTRACT §4.1). */
-const MAX_COMPOSITE_DEPTH = 10;
-
 /** Throws only `EngineError`: the machine is lost. Whatever the step does wrong is its end. */
 export async function runStep(job: JobRun, { step, way }: PlannedStep, place: StepPlace): Promise<StepEnd> {
   const end = await runBody(job, step, place, {
     condition: step.condition,
-    state: {},
-    execute: (run) => execute(run, way),
+    execute: (run) => execute({ ...run, action: remoteOf(way, step) }, way),
   });
   if (step.idGiven) {
     place.scope.steps[step.id] =
@@ -49,11 +47,9 @@ export async function runStep(job: JobRun, { step, way }: PlannedStep, place: St
   return end;
 }
 
-/** What main and post steps differ in. */
+/** What the phases of a step differ in. */
 export interface StepBody {
   readonly condition: ExpressionTemplate;
-  /** Saved by an earlier phase of the same step. */
-  readonly state: Readonly<Record<string, string>>;
   readonly execute: (run: StepRun) => Promise<Execution>;
 }
 
@@ -61,11 +57,12 @@ export interface StepBody {
 export async function runBody(job: JobRun, step: Step, place: StepPlace, body: StepBody): Promise<StepEnd> {
   // Without a prototype: a step may name an output `__proto__`.
   const outputs: Record<string, string> = Object.create(null);
-  const state: Record<string, string> = Object.assign(Object.create(null), body.state);
+  const state = savedBy(job.state, addressOf(place.scope, step));
   if (job.cancel.aborted) noteCancel(job, place);
   const seen = { outputs, state, env: place.scope.env };
   const log = openStepLog(job, place.ref, seen);
-  const before: StepRun = { ...place, job, step, log, env: place.scope.env, outputs, state, insists: false };
+  const { env: envAround, action } = place.scope;
+  const before: StepRun = { ...place, job, step, log, env: envAround, outputs, state, insists: false, action };
 
   // Errors in `if` and `env` fail the step, and continue-on-error does not apply to them (ACTIONS-CONTRACT §3.3).
   const start = await orProblem(async () => {
@@ -176,7 +173,7 @@ function noteCancel(job: JobRun, place: StepPlace): void {
 
 /** Later steps cannot repair a result: it only becomes worse, and `cancelled` is worse than `failure`. */
 function worsen(job: JobRun, place: StepPlace, conclusion: StepResult): void {
-  const holder = place.phase === "main" && place.scope.kind === "composite" ? place.scope : job.state;
+  const holder = place.scope.kind === "composite" ? place.scope : job.state;
   if (conclusion === "cancelled") holder.status = "cancelled";
   else if (conclusion === "failure" && holder.status === "success") holder.status = "failure";
 }
@@ -185,7 +182,7 @@ async function execute(run: StepRun, way: Way): Promise<Execution> {
   const { step } = run;
   if (step.kind === "run") return executeScript(run, step);
   if (step.kind === "control") throw new Error(`A '${step.control}' step where only run and uses can stand`);
-  const given = step.with === undefined ? {} : textMapping(await evaluateIn(run, step.with), "with");
+  const given = await givenInputs(run, step);
   const action = await findAction(run, step, way, given);
   switch (action.kind) {
     case "checkout":
@@ -193,7 +190,7 @@ async function execute(run: StepRun, way: Way): Promise<Execution> {
     case "javascript":
       return executeJavascript(run, step, action);
     case "composite":
-      return executeComposite(run, step, action);
+      return executeComposite(run, step, way, action);
     case "refused":
       return fail(run, action.message);
     default:
@@ -201,38 +198,30 @@ async function execute(run: StepRun, way: Way): Promise<Execution> {
   }
 }
 
-interface CompositeAction {
-  readonly manifest: ActionManifest;
-  readonly runs: Extract<ActionManifest["runs"], { kind: "composite" }>;
-  readonly directory: string;
-  readonly inputs: Readonly<Record<string, string>>;
-}
-
 /** Its result is what its children's conclusions make of it; its outputs are evaluated whatever that is. */
-async function executeComposite(run: StepRun, step: UsesStep, action: CompositeAction): Promise<Execution> {
+async function executeComposite(run: StepRun, step: UsesStep, way: Way, action: CompositeAction): Promise<Execution> {
   const { job } = run;
   if (run.scope.depth >= MAX_COMPOSITE_DEPTH) {
     return fail(run, `Composite actions are nested more than ${MAX_COMPOSITE_DEPTH} deep at '${step.uses}'`);
   }
-  const scope: Scope = {
-    kind: "composite",
-    depth: run.scope.depth + 1,
-    steps: {},
-    inputs: action.inputs,
-    env: run.env,
-    actionPath: action.directory,
-    status: "success",
-  };
+  const found = await childWays(run, way, action);
+  if (found.kind === "refused") return fail(run, found.message);
+  // What is in the workspace is read only now, too late for a `pre`, also for that of the actions it uses.
+  if (action.action === undefined && found.ways.some((child) => hasPre(job, child))) {
+    run.log.warning(`\`pre\` execution is not supported for local action from '${step.uses}'`);
+  }
+  const scope = compositeScope(run, step, action, action.inputs);
   const posts: Post[] = [];
   let firstFailure: Execution | undefined;
-  const place: StepPlace = { ref: run.ref, phase: "main", scope, timeout: run.timeout, stop: run.stop, posts };
-  for (const child of action.runs.steps) {
+  const place = childPlace(run, scope, posts);
+  for (const [index, child] of action.runs.steps.entries()) {
     if (job.kill.aborted) break;
-    // The manifest was read just now, and need not be the one that was planned.
-    const end = await runStep(job, { step: child, way: wayWithoutManifest(child) }, place);
+    const childWay = found.ways[index];
+    if (childWay === undefined) throw new Error(`Step ${index + 1} of '${step.uses}' has no way`);
+    const end = await runStep(job, { step: child, way: childWay }, place);
     if (end.kind === "ran" && end.conclusion !== "success") firstFailure ??= end;
   }
-  if (posts.length > 0) run.posts.push({ kind: "composite", step, scope: run.scope, name: step.uses, posts });
+  if (posts.length > 0) registerPost(run.posts, postBlock(run, step, posts));
 
   const problem = await orProblem(async () => {
     for (const { name, value } of action.manifest.outputs) {

@@ -86,7 +86,9 @@ export async function runWorkflow(
     workflow: { path: workflow.path, name: workflow.name ?? workflow.path },
     event: { name: event.name, sha: event.sha, ref: event.ref },
     ...titleOf(whole),
-    ...(settings.earlier === undefined ? {} : { attempt: settings.earlier.attempt }),
+    ...(settings.earlier === undefined
+      ? {}
+      : { attempt: settings.earlier.attempt, firstRun: settings.earlier.firstRun }),
     provider: provider.name,
     declaredSteps,
   });

@@ -2,19 +2,21 @@
 import { evaluateWithFiles } from "../expression/evaluate.ts";
 import type { Template, Value } from "../expression/template.ts";
 import type { StepLog } from "../joblog/step-log.ts";
+import type { RemoteAction } from "../plan/plan.ts";
 import type { StepResult } from "../store/run-event.ts";
-import type { Step } from "../workflow/workflow.ts";
+import type { Step, UsesStep } from "../workflow/workflow.ts";
 import { stepScope } from "./contexts.ts";
 import type { StepPosition } from "./contexts.ts";
 import type { JobRun } from "./job-run.ts";
 import type { Post, Scope } from "./job-state.ts";
+import { textMapping } from "./typed-value.ts";
 
 /** Where a step runs. */
 export interface StepPlace {
   /** Names the step in events; the children of a composite carry the name of the step that stands in the job. */
   readonly ref: string;
-  /** Post steps ask the job's status, main steps that of the composite around them. */
-  readonly phase: "main" | "post";
+  /** `pre` and `post` ask the job's status, main steps that of the composite around them. */
+  readonly phase: "pre" | "main" | "post";
   readonly scope: Scope;
   /** Aborted when the time of a composite around is up. */
   readonly timeout: AbortSignal;
@@ -30,6 +32,8 @@ export interface StepRun extends StepPlace {
   readonly log: StepLog;
   /** Its condition holds in a cancelled job too, so the job's cancel does not end it. */
   readonly insists: boolean;
+  /** What `github.action_repository` and `action_ref` name: the action itself while it runs, before that the composite around it. */
+  readonly action: RemoteAction | undefined;
   /** The step's own `env`, evaluated, over that of the composites around it. */
   readonly env: Readonly<Record<string, string>>;
   /** Grow while the step runs: deprecated stdout commands and command files write them. */
@@ -51,6 +55,11 @@ export function evaluateIn(run: StepPosition, template: Template): Promise<Value
   return evaluateWithFiles(template, stepScope(run), (patterns) =>
     agent.hashFiles({ workspace: layout.workspace, ...splitPatterns(patterns) }),
   );
+}
+
+/** `with:` of the step, evaluated. Throws `ExpressionError`. */
+export async function givenInputs(run: StepPosition, step: UsesStep): Promise<Readonly<Record<string, string>>> {
+  return step.with === undefined ? {} : textMapping(await evaluateIn(run, step.with), "with");
 }
 
 /** Says in the step's log what is wrong and fails it. */

@@ -143,7 +143,7 @@ describe("a background step", () => {
       "late",
       "post failure",
     ]);
-    expect(run.fates).toMatchObject({ "job/3": "failure", "job/wait-all": "failure", "job/post-1": "success" });
+    expect(run.fates).toMatchObject({ "job/3": "failure", "job/wait-all": "failure", "job/post-2": "success" });
     expect(run.outcome.conclusion).toBe("failure");
   });
 

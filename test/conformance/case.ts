@@ -39,7 +39,7 @@ const expectation = strictObject({
   conclusion: exactOptional(conclusion),
   /** All jobs by key. */
   jobs: exactOptional(record(string(), conclusion)),
-  /** Those steps that are named: `job/1`, `job/post-1`. */
+  /** Those steps that are named: `job/1`, `job/post-2`. */
   steps: exactOptional(record(string(), fate)),
   /** All outputs of those jobs that are named. */
   outputs: exactOptional(record(string(), texts)),
@@ -73,6 +73,8 @@ const caseFile = array(
     steps: exactOptional(string()),
     /** Files of the repository, for `actions/checkout`, local actions and called workflows. */
     files: exactOptional(texts),
+    /** Actions of other repositories: by `owner/name@ref`, their files by path. */
+    actions: exactOptional(record(string(), texts)),
     event: exactOptional(
       strictObject({
         name: string(),

@@ -169,7 +169,7 @@ describe("the post of a composite action", () => {
         },
       },
     );
-    expect(run.fates["job/post-1"]).toBe("failure/success");
+    expect(run.fates["job/post-2"]).toBe("failure/success");
     expect(run.outcome.conclusion).toBe("success");
   });
 });

@@ -220,7 +220,7 @@ jobs:
     container: node:24
     services: { db: { image: postgres } }
     steps:
-      - uses: actions/setup-node@v4
+      - uses: octo/nowhere@v4
       - uses: docker://alpine
   called:
     uses: ./.github/workflows/other.yml

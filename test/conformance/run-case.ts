@@ -84,9 +84,13 @@ function onlyPlans(expect: Expectation): boolean {
   return Object.keys(expect).every((key) => key === "triggered" || key === "warnings" || key === "notTriggered");
 }
 
-function planOptions({ files, event, inputs, vars }: ConformanceCase, sha: string | undefined): YamlPlanOptions {
+function planOptions(
+  { files, actions, event, inputs, vars }: ConformanceCase,
+  sha: string | undefined,
+): YamlPlanOptions {
   return {
     ...(files && { files }),
+    ...(actions && { actions }),
     ...(sha !== undefined && { sha }),
     ...(inputs && { inputs }),
     ...(vars && { vars }),
@@ -104,9 +108,11 @@ function planOptions({ files, event, inputs, vars }: ConformanceCase, sha: strin
 }
 
 function runOptions(given: ConformanceCase, provider = hostProvider({ env: HOST_ENVIRONMENT })): YamlRunOptions {
-  const { secrets, vars, environments, debug, machinePer, cancel } = given;
+  const { files, actions, secrets, vars, environments, debug, machinePer, cancel } = given;
   return {
     provider,
+    ...(files && { files }),
+    ...(actions && { actions }),
     ...(secrets && { secrets }),
     ...(vars && { vars }),
     ...(debug !== undefined && { debug }),
@@ -144,6 +150,8 @@ function seenOf({ outcome, events, fates, conclusions, outputs }: YamlRun): Part
   return { conclusion, error: error?.message, jobs: conclusions, steps: fates, outputs, ...seen };
 }
 
+const RUNNERS_LINES = /^(?:##\[error\]Process completed with exit code \d+\.|Post job cleanup\.)$/;
+
 /** Without what the runner says of itself: set-up and end, the preambles, waits, a checkout's report, exit codes. */
 function linesOf(events: readonly RunEventBody[]): readonly string[] {
   const lines: string[] = [];
@@ -162,7 +170,7 @@ function linesOf(events: readonly RunEventBody[]): readonly string[] {
     else if (folded.has(at)) continue;
     else if (event.type === "group") lines.push(`##[group]${event.title}`);
     else if (event.type === "group_end") lines.push("##[endgroup]");
-    else if (event.type === "log" && !/^##\[error\]Process completed with exit code \d+\.$/.test(event.line)) {
+    else if (event.type === "log" && !RUNNERS_LINES.test(event.line)) {
       lines.push(event.line);
     }
   }
