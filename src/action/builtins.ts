@@ -10,6 +10,15 @@ interface BuiltinRule {
 
 const RULES: Readonly<Record<string, BuiltinRule>> = {
   "actions/checkout": { builtin: "checkout", first: true },
+  "actions/cache": { builtin: "cache", first: false },
+  "actions/cache/restore": { builtin: "cache/restore", first: false },
+  "actions/cache/save": { builtin: "cache/save", first: false },
+  "actions/upload-artifact": { builtin: "upload-artifact", first: false },
+  "actions/upload-artifact/merge": { builtin: "upload-artifact/merge", first: false },
+  "actions/download-artifact": { builtin: "download-artifact", first: false },
+  "actions/setup-node": { builtin: "setup-node", first: false },
+  "actions/setup-python": { builtin: "setup-python", first: false },
+  "actions/setup-go": { builtin: "setup-go", first: false },
 };
 
 export function builtinFor({ owner, name, path }: RemoteReference): BuiltinRule | undefined {

@@ -2,8 +2,12 @@ import { describe, expect, it } from "vitest";
 import { aControlStep, aJob, aRunStep, aUsesStep } from "../plan/plan-fixture.ts";
 import type { Way } from "../plan/plan.ts";
 import { createWayChooser, wayWithoutManifest } from "./choose-way.ts";
+import type { KnownAction, WayOptions } from "./choose-way.ts";
+import { referenceText } from "./reference.ts";
+import type { RemoteReference } from "./reference.ts";
 
 const job = aJob("build");
+const ORIGIN = { repository: "me/own", path: ".github/workflows/ci.yml", ref: "refs/heads/main", sha: "f".repeat(40) };
 
 const JAVASCRIPT = "name: js\ndescription: d\nruns:\n  using: node20\n  main: index.js\n";
 
@@ -22,7 +26,7 @@ function choose(uses: string, repository: Repository = {}, builtins = true): Way
     const text = repository[directory];
     return text === undefined ? undefined : { path: `${directory}/action.yml`, text };
   };
-  return createWayChooser(lookup, { builtins })(aUsesStep(1, uses), job);
+  return createWayChooser(lookup, { builtins })(aUsesStep(1, uses), job, ORIGIN);
 }
 
 /** "… is unsupported: …", as diagnostics say it. */
@@ -47,12 +51,12 @@ describe("the way of a step", () => {
         builtins: true,
       },
     );
-    expect(chooser(aRunStep(1), job)).toEqual({ kind: "run" });
-    expect(chooser(aRunStep(1, { background: true }), job)).toEqual({ kind: "run" });
+    expect(chooser(aRunStep(1), job, ORIGIN)).toEqual({ kind: "run" });
+    expect(chooser(aRunStep(1, { background: true }), job, ORIGIN)).toEqual({ kind: "run" });
     const way = { kind: "javascript", using: "node20", path: "a" };
-    expect(chooser(aUsesStep(1, "./a", { background: true }), job)).toEqual(way);
+    expect(chooser(aUsesStep(1, "./a", { background: true }), job, ORIGIN)).toEqual(way);
     for (const control of ["wait", "wait-all", "cancel", "parallel"] as const) {
-      expect(chooser(aControlStep(1, { control }), job)).toEqual({ kind: "control", control });
+      expect(chooser(aControlStep(1, { control }), job, ORIGIN)).toEqual({ kind: "control", control });
     }
   });
 
@@ -84,7 +88,7 @@ describe("the way of a step", () => {
   });
 
   it.each([
-    ["actions/setup-node@v4", "the remote action 'actions/setup-node@v4' is unsupported: "],
+    ["octo/thing@v4", "the remote action 'octo/thing@v4' is unsupported: "],
     ["actions/checkout/sub@v4", "the remote action 'actions/checkout/sub@v4' is unsupported: "],
     ["evil/checkout@v4", "the remote action"],
     ["actions-checkout/checkout@v4", "the remote action"],
@@ -100,7 +104,7 @@ describe("the way of a step", () => {
     ["actions/checkout@", "the reference"],
     ["", "the reference ''"],
     ["a b/c@v1", "the reference"],
-    ["/etc/action", "the reference"],
+    ["/etc/action@v1@v2", "the reference"],
     ["https://github.com/a/b@v1", "the reference"],
   ])("says of %s: %s", (uses, part) => {
     expect(sentence(choose(uses))).toContain(part);
@@ -130,7 +134,7 @@ describe("the way of a local action", () => {
     const manifest = "name: d\ndescription: d\nruns:\n  using: docker\n  image: Dockerfile\n";
     expect(sentence(choose("./d", { d: manifest }))).toContain("the container action './d' is unsupported");
     const chooser = createWayChooser(() => ({ path: "d/Dockerfile", text: "FROM scratch" }), { builtins: true });
-    const way = chooser(aUsesStep(1, "./d"), job);
+    const way = chooser(aUsesStep(1, "./d"), job, ORIGIN);
     expect(sentence(way)).toContain("the container action './d' is unsupported");
   });
 
@@ -196,7 +200,146 @@ describe("the way of a local action", () => {
       return { path: `${directory}/action.yml`, text: JAVASCRIPT };
     };
     const chooser = createWayChooser(lookup, { builtins: true });
-    for (const number of [1, 2, 3]) chooser(aUsesStep(number, number === 2 ? "./a/" : "./a"), job);
+    for (const number of [1, 2, 3]) chooser(aUsesStep(number, number === 2 ? "./a/" : "./a"), job, ORIGIN);
     expect(reads).toBe(1);
+  });
+});
+
+describe("the way of an action in another repository", () => {
+  const SHA = "a".repeat(40);
+
+  /** By `owner/name/path@ref`; undefined where nobody looked. */
+  interface Known {
+    readonly [reference: string]: string | Exclude<KnownAction, { kind: "found" }>;
+  }
+
+  function chooseKnown(
+    uses: string,
+    known: Known,
+    options: Partial<WayOptions> & { repository?: Repository } = {},
+  ): Way {
+    const lookup = (directory: string) => {
+      const text = options.repository?.[directory];
+      return text === undefined ? undefined : { path: `${directory}/action.yml`, text };
+    };
+    const find = (reference: RemoteReference): KnownAction | undefined => {
+      const found = known[referenceText(reference)];
+      if (typeof found !== "string") return found;
+      const { owner, name, path, ref } = reference;
+      const manifest = found === "" ? undefined : { path: `${path === "" ? "" : `${path}/`}action.yml`, text: found };
+      return { kind: "found", action: { repository: `${owner}/${name}`, path, ref, sha: SHA }, manifest };
+    };
+    return createWayChooser(lookup, { builtins: true, known: find, ...options })(aUsesStep(1, uses), job, ORIGIN);
+  }
+
+  it("is what its manifest at the commit says, with the commit", () => {
+    const action = { repository: "octo/thing", path: "sub", ref: "v1", sha: SHA };
+    const way = chooseKnown("octo/thing/sub@v1", { "octo/thing/sub@v1": JAVASCRIPT });
+    expect(way).toEqual({ kind: "javascript", using: "node20", path: "sub", action });
+    const docker = "name: d\ndescription: d\nruns:\n  using: docker\n  image: Dockerfile\n";
+    expect(sentence(chooseKnown("octo/thing@v1", { "octo/thing@v1": docker }))).toContain(
+      "the container action 'octo/thing@v1'",
+    );
+    expect(sentence(chooseKnown("octo/thing@v1", { "octo/thing@v1": "runs: [" }))).toContain(
+      "the manifest action.yml of octo/thing@v1, which cannot be read,",
+    );
+    expect(sentence(chooseKnown("octo/thing@v1", { "octo/thing@v1": "" }))).toContain(`Dockerfile at commit ${SHA}`);
+  });
+
+  it("goes on in what it uses: ./ is the workspace, $/ the action's own repository, others theirs", () => {
+    const known = {
+      "octo/thing@v1": composite("uses: ./b", "uses: $/sub", "uses: Other/x@v2", "run: echo\n      shell: sh"),
+      "octo/thing/sub@v1": composite("uses: $/"),
+      "Other/x@v2": JAVASCRIPT,
+    };
+    const way = chooseKnown("octo/thing@v1", known, { repository: { b: JAVASCRIPT } });
+    expect(way).toMatchObject({
+      kind: "composite",
+      action: { repository: "octo/thing", path: "" },
+      steps: [
+        { way: { kind: "javascript", path: "b", action: undefined } },
+        { way: { kind: "composite", path: "sub", action: { repository: "octo/thing", path: "sub", ref: "v1" } } },
+        { way: { kind: "javascript", action: { repository: "Other/x", ref: "v2" } } },
+        { way: { kind: "run" } },
+      ],
+    });
+    expect(JSON.stringify(way)).toContain(
+      "the recursion of actions octo/thing@v1 -> octo/thing/sub@v1 -> octo/thing@v1",
+    );
+  });
+
+  it("is bounded in a circle, in depth and in number", () => {
+    const circle = {
+      "o/a@v1": composite("uses: O/B@v1"),
+      "O/B@v1": composite("uses: o/A@v1"),
+      "o/A@v1": composite("uses: o/b@v1"),
+    };
+    expect(JSON.stringify(chooseKnown("o/a@v1", circle))).toContain("the recursion of actions o/a@v1 -> O/B@v1 -> o/");
+    const deep = Object.fromEntries(
+      Array.from({ length: 12 }, (_, index) => [`o/a${index}@v1`, composite(`uses: o/a${index + 1}@v1`)]),
+    );
+    expect(JSON.stringify(chooseKnown("o/a0@v1", deep))).toContain("nesting deeper than 10 actions");
+    const wide = Object.fromEntries(
+      Array.from({ length: 9 }, (_, index) => [
+        `o/a${index}@v1`,
+        composite(...Array.from({ length: 10 }, () => `uses: o/a${index + 1}@v1`)),
+      ]),
+    );
+    expect(JSON.stringify(chooseKnown("o/a0@v1", wide))).toContain("more than 1000 nested steps");
+  });
+
+  it("is the real action before a built-in, a built-in where it cannot be had, and neither where it must not be used", () => {
+    const uses = "actions/cache/restore@v4";
+    const missing = { kind: "missing", fault: "cannot be had", fix: "x" } as const;
+    const builtin = { kind: "builtin", builtin: "cache/restore" };
+    expect(chooseKnown(uses, { [uses]: JAVASCRIPT })).toMatchObject({ kind: "javascript" });
+    expect(chooseKnown(uses, { [uses]: missing })).toEqual(builtin);
+    expect(chooseKnown(uses, {})).toEqual(builtin);
+    expect(sentence(chooseKnown(uses, { [uses]: missing }, { builtins: false }))).toBe(
+      "the action 'actions/cache/restore@v4', which cannot be had, is unsupported: x",
+    );
+    const stopped = { kind: "stopped", fault: "has moved", fix: "y" } as const;
+    expect(sentence(chooseKnown(uses, { [uses]: stopped }))).toBe(
+      "the action 'actions/cache/restore@v4', which has moved, is unsupported: y",
+    );
+    const checkout = "actions/checkout@v4";
+    expect(chooseKnown(checkout, { [checkout]: JAVASCRIPT })).toMatchObject({ kind: "builtin" });
+    expect(chooseKnown(checkout, { [checkout]: JAVASCRIPT }, { builtins: false })).toMatchObject({
+      kind: "javascript",
+    });
+  });
+
+  it("is refused by the policy before anything is looked up, built-ins and nested ones too", () => {
+    const asked: string[] = [];
+    const policy = (reference: RemoteReference) => {
+      asked.push(referenceText(reference));
+      return reference.owner === "octo" ? undefined : { fault: "is not allowed", fix: "z" };
+    };
+    const known = { "octo/thing@v1": composite("uses: actions/checkout@v4") };
+    expect(JSON.stringify(chooseKnown("octo/thing@v1", known, { policy }))).toContain(
+      "the action 'actions/checkout@v4', which is not allowed,",
+    );
+    expect(asked).toEqual(["octo/thing@v1", "actions/checkout@v4"]);
+  });
+
+  it("is of the file's own commit for $/ in a workflow, whatever the workspace holds", () => {
+    const isOwn: WayOptions["isOwn"] = ({ repository, sha }) => repository === "me/own" && sha === ORIGIN.sha;
+    const repository = { a: composite("uses: $/b", "uses: ./b"), b: JAVASCRIPT };
+    const action = { repository: "me/own", path: "a", ref: ORIGIN.sha, sha: ORIGIN.sha };
+    expect(chooseKnown("$/a", {}, { isOwn, repository })).toMatchObject({
+      kind: "composite",
+      action,
+      steps: [
+        { way: { kind: "javascript", action: { ...action, path: "b" } } },
+        { way: { kind: "javascript", path: "b", action: undefined } },
+      ],
+    });
+    expect(sentence(chooseKnown("$/none", {}, { isOwn, repository }))).toContain("which has no action.yml");
+    // In a called workflow of another repository it is that repository.
+    const known = { "me/own/a@refs/heads/main": JAVASCRIPT };
+    expect(chooseKnown("$/a", known)).toMatchObject({
+      kind: "javascript",
+      action: { repository: "me/own", path: "a" },
+    });
   });
 });

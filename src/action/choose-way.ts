@@ -4,6 +4,7 @@
  * of other repositories were found before (`known`). For each: policy, the real action, a built-in, else `unsupported` with
  * what to do instead; nothing falls through. Source: DESIGN §4, ACTIONS-CONTRACT §4.1.
  */
+import { unreachable } from "../lib/unreachable.ts";
 import type { WayChooser } from "../plan/plan-jobs.ts";
 import type { RemoteAction, Way } from "../plan/plan.ts";
 import type { Step } from "../workflow/workflow.ts";
@@ -28,9 +29,9 @@ export interface ManifestFile {
 export type KnownAction =
   /** Without a manifest its directory holds no action. */
   | { readonly kind: "found"; readonly action: RemoteAction; readonly manifest: ManifestFile | undefined }
-  /** It cannot be had; a built-in may stand in. */
-  | { readonly kind: "missing"; readonly fix: string }
-  /** It must not be used, and nothing may stand in for it: `fault` completes "the action 'x', which …, is unsupported". */
+  /** It cannot be had; a built-in may stand in. `fault` completes "the action 'x', which …, is unsupported". */
+  | { readonly kind: "missing"; readonly fault: string; readonly fix: string }
+  /** It must not be used, and nothing may stand in for it. */
   | { readonly kind: "stopped"; readonly fault: string; readonly fix: string };
 
 export interface WayOptions {
@@ -39,6 +40,8 @@ export interface WayOptions {
   /** Undefined for a reference that nobody has looked for. */
   readonly known?: ((reference: RemoteReference) => KnownAction | undefined) | undefined;
   readonly policy?: ((reference: RemoteReference) => PolicyFault | undefined) | undefined;
+  /** Whether a file that is from there is of the run's own repository, which `lookup` reads. */
+  readonly isOwn?: ((from: RemoteAction) => boolean) | undefined;
 }
 
 /** GitHub's figure: a composite action may nest nine more. */
@@ -47,31 +50,40 @@ const MAX_NESTING = 10;
 /** Steps within one `uses:` altogether. Actions that each use another many times over multiply; this bounds what a plan holds. */
 const MAX_NESTED_STEPS = 1_000;
 
-/** Of a step in a workflow, or in a composite action of another repository (`inside`). */
+/** `inside` is what says it, where that is in a repository at a commit: what `$/` leads into. Of a workflow its path counts for nothing. */
 export type StepWayChooser = (step: Step, inside: RemoteAction | undefined) => Way;
 
 /** A chooser reads each manifest once. */
 export function createWayChooser(lookup: ManifestLookup, options: WayOptions): WayChooser {
-  const choose = createStepWayChooser(lookup, options);
-  return (step) => choose(step, undefined);
+  return ofWorkflows(createStepWayChooser(lookup, options));
+}
+
+export function ofWorkflows(choose: StepWayChooser): WayChooser {
+  return (step, _job, { repository, ref, sha }) => choose(step, { repository, path: "", ref, sha });
 }
 
 export function createStepWayChooser(lookup: ManifestLookup, options: WayOptions): StepWayChooser {
-  const readAction = remembered((directory) => readLocalAction(directory, lookup));
-  const readRemote = remembered((key) => readRemoteAction(remotes.get(key)));
-  const remotes = new Map<string, FoundAction>();
-  const readFound = (found: FoundAction): ReadAction => {
-    const key = keyOf(found.action);
-    remotes.set(key, found);
-    return readRemote(key);
-  };
+  const readAction = remembered(
+    (directory: string) => directory,
+    (directory) => readLocalAction(directory, lookup),
+  );
+  const readFound = remembered(({ action }: FoundAction) => keyOf(action), readRemoteAction);
   const choose = (step: Step, inside: RemoteAction | undefined): Way =>
-    chooseWay(step, { ...options, readAction, readFound, inside, parents: [], budget: { steps: MAX_NESTED_STEPS } });
+    chooseWay(step, {
+      ...options,
+      lookup,
+      readAction,
+      readFound,
+      inside,
+      parents: [],
+      budget: { steps: MAX_NESTED_STEPS },
+    });
   const chosen = new Map<string, Way>();
   return (step, inside) => {
-    if (step.kind !== "uses" || inside !== undefined) return choose(step, inside);
-    const way = chosen.get(step.uses) ?? choose(step, inside);
-    chosen.set(step.uses, way);
+    if (step.kind !== "uses") return choose(step, inside);
+    const key = step.uses.startsWith("$/") ? `${inside?.repository}@${inside?.sha} ${step.uses}` : step.uses;
+    const way = chosen.get(key) ?? choose(step, inside);
+    chosen.set(key, way);
     return way;
   };
 }
@@ -79,6 +91,7 @@ export function createStepWayChooser(lookup: ManifestLookup, options: WayOptions
 type FoundAction = Extract<KnownAction, { kind: "found" }>;
 
 interface Choice extends WayOptions {
+  readonly lookup: ManifestLookup;
   readonly readAction: (directory: string) => ReadAction;
   readonly readFound: (found: FoundAction) => ReadAction;
   /** The action around the step, where that is of another repository. */
@@ -94,8 +107,7 @@ function chooseWay(step: Step, choice: Choice): Way {
   const reference = parseActionReference(step.uses);
   if (reference.kind === "remote") return chooseRemote(reference, step.uses, choice);
   if (reference.kind === "own" && choice.inside !== undefined) {
-    const [owner = "", name = ""] = choice.inside.repository.split("/");
-    return chooseRemote({ owner, name, path: reference.path, ref: choice.inside.ref }, step.uses, choice);
+    return chooseOwn(reference.path, choice.inside, step.uses, choice);
   }
   const way = wayWithoutManifest(step, choice.builtins);
   return way.kind === "local" ? chooseLocal(way.path, choice) : way;
@@ -124,6 +136,8 @@ export function wayWithoutManifest(step: Step, builtins = true): Way {
       const rule = builtins ? builtinFor(reference) : undefined;
       return rule === undefined ? unknownAction(uses) : { kind: "builtin", builtin: rule.builtin };
     }
+    default:
+      return unreachable(reference);
   }
 }
 
@@ -134,11 +148,20 @@ function chooseRemote(reference: RemoteReference, uses: string, choice: Choice):
   if (rule?.first === true) return { kind: "builtin", builtin: rule.builtin };
   const known = choice.known?.(reference);
   if (known?.kind === "found") return wayOf(choice.readFound(known), choice);
-  if (known?.kind === "stopped") return unsupported(`the action '${uses}', which ${known.fault},`, known.fix);
-  if (rule !== undefined) return { kind: "builtin", builtin: rule.builtin };
-  return known === undefined
-    ? unknownAction(uses)
-    : unsupported(`the action '${uses}', which cannot be had,`, known.fix);
+  if (rule !== undefined && known?.kind !== "stopped") return { kind: "builtin", builtin: rule.builtin };
+  if (known === undefined) return unknownAction(uses);
+  return unsupported(`the action '${uses}', which ${known.fault},`, known.fix);
+}
+
+/** Needs no checkout: what it means is the commit that the file is from, whatever steps do to the workspace. */
+function chooseOwn(path: string, inside: RemoteAction, uses: string, choice: Choice): Way {
+  if (choice.isOwn?.(inside) === true) {
+    const action: RemoteAction = { ...inside, path, ref: inside.sha };
+    return wayOf(choice.readFound({ kind: "found", action, manifest: choice.lookup(path || ".") }), choice);
+  }
+  if (choice.known === undefined) return unsupported(`the form '${uses}'`, `write './${path}' after a checkout`);
+  const [owner = "", name = ""] = inside.repository.split("/");
+  return chooseRemote({ owner, name, path, ref: inside.ref }, uses, choice);
 }
 
 function chooseLocal(directory: string, choice: Choice): Way {
@@ -185,9 +208,7 @@ function readLocalAction(directory: string, lookup: ManifestLookup): ReadAction 
   return readAction(file, { path: directory, action: undefined, label: directory, uses: `./${directory}` });
 }
 
-function readRemoteAction(found: FoundAction | undefined): ReadAction {
-  if (found === undefined) throw new Error("A remote action is read that was not found");
-  const { action, manifest } = found;
+function readRemoteAction({ action, manifest }: FoundAction): ReadAction {
   const uses = textOf(action);
   if (manifest === undefined) {
     const what = `the action '${uses}', which has no action.yml, action.yaml or Dockerfile at commit ${action.sha},`;
@@ -241,10 +262,11 @@ function nameOf(step: Step): string {
   return `Run ${text.trimStart().split("\n", 1)[0]}`;
 }
 
-function remembered<T>(read: (key: string) => T): (key: string) => T {
-  const known = new Map<string, { readonly value: T }>();
-  return (key) => {
-    const entry = known.get(key) ?? { value: read(key) };
+function remembered<From, To>(keyOf: (from: From) => string, read: (from: From) => To): (from: From) => To {
+  const known = new Map<string, { readonly value: To }>();
+  return (from) => {
+    const key = keyOf(from);
+    const entry = known.get(key) ?? { value: read(from) };
     known.set(key, entry);
     return entry.value;
   };

@@ -46,6 +46,41 @@ export async function readFileAtCommit(
   return { kind: "text", text: (await git(["cat-file", "blob", blob], place)).toString("utf8") };
 }
 
+/** The first of these files that there is, links followed as far as they stay inside; `path` is the one that was asked for. */
+export async function readFirstFile(
+  place: GitPlace,
+  commit: string,
+  paths: readonly string[],
+  maxBytes: number,
+): Promise<{ readonly path: string; readonly content: FileContent } | undefined> {
+  const input = paths.map((path) => `${commit}:${path}\n`).join("");
+  const format = "--batch-check=%(objecttype) %(objectname) %(objectsize)";
+  // One answer for each: what is not there, or leads nowhere, may take two lines, none of which begins with `blob`.
+  const answers = await git(["cat-file", "--follow-symlinks", format], { ...place, input });
+  const found = [];
+  for (const [index, answer] of splitAnswers(answers.toString()).entries()) {
+    const blob = /^blob (?<id>[0-9a-f]+) (?<size>\d+)$/.exec(answer)?.groups;
+    if (blob !== undefined) found.push({ path: paths[index] ?? "", id: blob["id"] ?? "", size: Number(blob["size"]) });
+  }
+  const [first] = found;
+  if (first === undefined) return undefined;
+  if (first.size > maxBytes) return { path: first.path, content: { kind: "too large" } };
+  const text = (await git(["cat-file", "blob", first.id], place)).toString("utf8");
+  return { path: first.path, content: { kind: "text", text } };
+}
+
+/** `symlink <size>`, `dangling <size>`, `loop <size>` and `notdir <size>` are followed by a line with the name in question. */
+function splitAnswers(text: string): readonly string[] {
+  const answers: string[] = [];
+  const lines = text.split("\n");
+  for (let index = 0; index < lines.length; index++) {
+    const line = lines[index] ?? "";
+    answers.push(line);
+    if (/^(?:symlink|dangling|loop|notdir) \d+$/.test(line)) index += 1;
+  }
+  return answers;
+}
+
 /** The id of a regular file's content; undefined for what is not there, and for directories, links and submodules. */
 export async function findBlob(place: GitPlace, commit: string, path: string): Promise<string | undefined> {
   const listed = splitNul(await git(["ls-tree", "-z", "--full-tree", commit, "--", path], place));

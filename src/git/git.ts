@@ -55,6 +55,15 @@ export function withoutFilters(names: Iterable<string>): string[] {
   );
 }
 
+/** The filter drivers that a repository's configuration knows. */
+export async function filtersOf(place: Pick<GitCall, "cwd" | "env">): Promise<ReadonlySet<string>> {
+  const config = await git(["config", "-z", "--get-regexp", "^filter\\."], { ...place, answers: [1] });
+  const names = parseConfig(config).flatMap(
+    ([key]) => /^filter\.(?<name>.+)\.[^.]+$/s.exec(key)?.groups?.["name"] ?? [],
+  );
+  return new Set(names);
+}
+
 /** Splits what `git config -z` printed into keys and values; a key without a value means true. */
 export function parseConfig(output: Buffer): [key: string, value: string][] {
   return splitNul(output).map((entry) => {

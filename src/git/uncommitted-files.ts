@@ -1,12 +1,9 @@
 /** What the working tree holds that HEAD does not. Reads the whole tree: asked for only where a path filter wants to know. */
-import { git, parseConfig, splitNul, withoutFilters } from "./git.ts";
+import { filtersOf, git, splitNul, withoutFilters } from "./git.ts";
 
 /** Paths that differ from HEAD or are not in it, ignored ones aside. `root` is the top of a working tree. */
 export async function uncommittedFiles(root: string): Promise<readonly string[]> {
-  const config = await git(["config", "-z", "--get-regexp", String.raw`^filter\..*$`], { cwd: root, answers: [1] });
-  const filters = new Set(
-    parseConfig(config).flatMap(([key]) => /^filter\.(?<name>.+)\.[^.]+$/s.exec(key)?.groups?.["name"] ?? []),
-  );
+  const filters = await filtersOf({ cwd: root });
   const format = ["--porcelain=v2", "-z", "--no-ahead-behind", "--no-renames"];
   // Submodules count by the commit they are at: looking for changes inside them would run git under their configuration.
   const extent = ["--untracked-files=all", "--ignore-submodules=dirty"];

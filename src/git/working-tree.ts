@@ -52,6 +52,19 @@ export async function snapshotWorkingTree(
   return { gitDir, sha, tree, clean };
 }
 
+/**
+ * What is committed, as it is, in a bare repository of its own that borrows the user's objects: its configuration is ours, so reading
+ * from it runs nothing of the user's. Undefined where there is no git. `scratchDir` as in `snapshotWorkingTree`.
+ */
+export async function borrowCommits(repository: Repository, scratchDir: string): Promise<string | undefined> {
+  if (!repository.isGit) return undefined;
+  const gitDir = join(scratchDir, "commits.git");
+  const original = await readOriginal(repository.root);
+  await createScratch(gitDir, original);
+  await writeRefs(gitDir, original.refs, repository.ref, original.head?.sha);
+  return gitDir;
+}
+
 /** What is read from the user's repository; every path is absolute. */
 interface Original {
   readonly head: Head | undefined;
@@ -299,11 +312,16 @@ async function commitTree(scratch: Git, tree: string, head: Head | undefined): P
 }
 
 /** All in one file: a hundred branches would be a hundred files otherwise. */
-async function writeRefs(gitDir: string, refs: ReadonlyMap<string, string>, ref: string, sha: string): Promise<void> {
-  const moved = [...new Map([...refs, [ref, sha]])].toSorted(([a], [b]) => (a < b ? -1 : 1));
+async function writeRefs(
+  gitDir: string,
+  refs: ReadonlyMap<string, string>,
+  ref: string,
+  sha: string | undefined,
+): Promise<void> {
+  const moved = [...new Map([...refs, ...(sha === undefined ? [] : [[ref, sha] as const])])].toSorted(([a], [b]) => (a < b ? -1 : 1));
   await Promise.all([
     writeFile(join(gitDir, "packed-refs"), moved.map(([name, object]) => `${object} ${name}\n`).join("")),
-    writeFile(join(gitDir, "HEAD"), ref.startsWith("refs/heads/") ? `ref: ${ref}\n` : `${sha}\n`),
+    writeFile(join(gitDir, "HEAD"), ref.startsWith("refs/heads/") || sha === undefined ? `ref: ${ref}\n` : `${sha}\n`),
   ]);
 }
 

@@ -10,8 +10,10 @@ export type CalledWorkflow =
       readonly read: ReadResult;
       readonly origin: WorkflowOrigin;
     }
-  /** `message` is a sentence with what to do. */
-  | { readonly kind: "missing"; readonly message: string };
+  /** It is not known here, and may well be elsewhere. `message` is a sentence with what to do. */
+  | { readonly kind: "missing"; readonly message: string }
+  /** There is none, wherever it runs: the reference is malformed, or the repository itself has no such file. */
+  | { readonly kind: "invalid"; readonly message: string };
 
 /** `uses` as written; `caller` is where the calling file is from. */
 export type CalledWorkflows = (uses: string, caller: WorkflowOrigin) => CalledWorkflow;

@@ -20,8 +20,8 @@ import { orderJobs } from "./order-jobs.ts";
 import { isKnownLater, planCells } from "./plan-cells.ts";
 import type { CalledPlan, PlannedJob, PlannedStep, PlannedWorkflow, Way, WorkflowOrigin } from "./plan.ts";
 
-/** Never throws for anything a step says: what cannot run is a way too. */
-export type WayChooser = (step: Step, job: StepsJob) => Way;
+/** Never throws for anything a step says: what cannot run is a way too. `origin` is where the file is from that says it. */
+export type WayChooser = (step: Step, job: StepsJob, origin: WorkflowOrigin) => Way;
 
 export interface JobsRequest {
   readonly origin: WorkflowOrigin;
@@ -116,7 +116,7 @@ function planLevel(workflow: Workflow, request: JobsRequest, level: Level): Jobs
     const planned: PlannedJob = {
       job,
       cells: cells.kind === "cells" ? cells.cells : "dynamic",
-      steps: planSteps(job, request.chooseWay),
+      steps: planSteps(job, request),
       called: undefined,
     };
     if (job.kind === "steps") {
@@ -165,6 +165,7 @@ function planCall(
     const called: CalledPlan = { kind: "missing", diagnostics: [fault("unsupported", found.message)] };
     return { called, warnings: [], errors: [] };
   }
+  if (found.kind === "invalid") return refused(fault("error", found.message));
   const callers = [...level.callers, workflow.path];
   if (callers.includes(found.path)) {
     return refused(fault("error", `The workflow calls itself: ${[...callers, found.path].join(" -> ")}`));
@@ -226,8 +227,8 @@ function contextsOf({ contexts, inputs }: JobsRequest): Scope["contexts"] {
   return inputs === undefined ? contexts : { ...contexts, inputs };
 }
 
-function planSteps(job: Job, chooseWay: WayChooser): readonly PlannedStep[] {
-  return job.kind === "call" ? [] : stepsOf(job).map((step) => ({ step, way: chooseWay(step, job) }));
+function planSteps(job: Job, { chooseWay, origin }: JobsRequest): readonly PlannedStep[] {
+  return job.kind === "call" ? [] : stepsOf(job).map((step) => ({ step, way: chooseWay(step, job, origin) }));
 }
 
 function flatten(step: Step): readonly Step[] {

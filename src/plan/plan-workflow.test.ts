@@ -305,6 +305,15 @@ describe("triggers and inputs", () => {
   });
 });
 
+describe("a call", () => {
+  it("of what is no workflow anywhere refuses its caller, and is nothing that could be left out", () => {
+    const workflow = aWorkflow({ jobs: [aCall("deploy", { uses: "./.github/workflows/gone.yml" }), aJob("test")] });
+    expect(refusal(workflow, { called: () => ({ kind: "invalid", message: "Cannot find it" }) })).toEqual([
+      ".github/workflows/ci.yml:1:1: error: Cannot find it (jobs.deploy.uses)",
+    ]);
+  });
+});
+
 describe("warnings", () => {
   it("are those of the reader, and none for concurrency and environments, which have their effect", () => {
     const warning = { kind: "warning", file: "x", at: undefined, key: undefined, message: "read" } as const;

@@ -14,7 +14,7 @@ import type { Template, Value } from "../expression/template.ts";
 import type { Diagnostic, Position } from "../lib/diagnostic.ts";
 import type { Step, StepsJob } from "../workflow/workflow.ts";
 import { isKnownLater } from "./plan-cells.ts";
-import type { Plan, PlannedJob, PlannedWorkflow, Way } from "./plan.ts";
+import type { Plan, PlannedJob, PlannedWorkflow, RemoteAction, Way } from "./plan.ts";
 import { runnerLabels } from "./runner-map.ts";
 import type { RunnerMap } from "./runner-map.ts";
 
@@ -123,7 +123,12 @@ function unsupportedWays(way: Way, within: readonly string[]): readonly string[]
     return [`${place}${way.what} is unsupported: ${way.fix}`];
   }
   if (way.kind !== "composite") return [];
-  return way.steps.flatMap((step) => unsupportedWays(step.way, [...within, `${way.path} (${step.name})`]));
+  const name = way.action === undefined ? way.path : actionName(way.action);
+  return way.steps.flatMap((step) => unsupportedWays(step.way, [...within, `${name} (${step.name})`]));
+}
+
+function actionName({ repository, path, ref }: RemoteAction): string {
+  return `${repository}${path === "" ? "" : `/${path}`}@${ref}`;
 }
 
 /** One for each cell; a job whose matrix is not known has one without `matrix` and `strategy`. Its environment may change `vars`. */

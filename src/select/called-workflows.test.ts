@@ -76,7 +76,7 @@ async function loadOne(uses: string, around: Around = {}): Promise<CalledWorkflo
 }
 
 function nameOf(called: CalledWorkflow): string | undefined {
-  if (called.kind === "missing") return called.message;
+  if (called.kind !== "found") return called.message;
   return called.read.kind === "read" ? called.read.workflow.name : called.read.diagnostics[0]?.message;
 }
 
@@ -88,7 +88,7 @@ describe("a workflow in the same repository", () => {
     const a = called("./.github/workflows/a.yml", ROOT);
     expect(a).toMatchObject({ kind: "found", path: ".github/workflows/a.yml" });
     expect(nameOf(a)).toBe("edited");
-    if (a.kind === "missing") throw new Error(a.message);
+    if (a.kind !== "found") throw new Error(a.message);
     expect(a.origin).toEqual({ ...ROOT, path: ".github/workflows/a.yml" });
     expect(nameOf(called("./.github/workflows/b.yml", a.origin))).toBe("new");
   });
@@ -113,7 +113,7 @@ describe("a workflow in the same repository", () => {
     ] as const) {
       const a = called(uses[index] ?? "", ROOT);
       expect(a).toMatchObject({ kind: "found", origin: { ref, sha: first, path: ".github/workflows/a.yml" } });
-      if (a.kind === "missing") throw new Error(a.message);
+      if (a.kind !== "found") throw new Error(a.message);
       expect(nameOf(called("./.github/workflows/b.yml", a.origin))).toBe("first b");
     }
     expect(nameOf(called("./.github/workflows/b.yml", ROOT))).toBe("second b");
@@ -129,7 +129,7 @@ describe("a workflow in the same repository", () => {
     const remote = "Me/own/.github/workflows/a.yml@refs/heads/main";
     const called = await load([remote, "./.github/workflows/b.yml"]);
     const a = called(remote, ROOT);
-    if (a.kind === "missing") throw new Error(a.message);
+    if (a.kind !== "found") throw new Error(a.message);
     expect(nameOf(called("./.github/workflows/b.yml", a.origin))).toBe("old");
     expect(nameOf(called("./.github/workflows/b.yml", { ...ROOT, sha }))).toBe("edited");
   });
@@ -147,6 +147,13 @@ describe("a workflow in the same repository", () => {
     expect(nameOf(await loadOne("./.github/workflows/huge.yml"))).toContain("larger than");
     expect(nameOf(await loadOne("./.github/workflows/bomb.yml"))).toMatch(/exceeded|aliases/);
     expect(nameOf(await loadOne("./.github/workflows/../../a.yml"))).toContain("Invalid workflow reference");
+  });
+
+  it("that is not there is no lack of ours, unlike one of another repository", async () => {
+    const kindOf = async (uses: string): Promise<string> => (await loadOne(uses)).kind;
+    expect(await kindOf("./.github/workflows/none.yml")).toBe("invalid");
+    expect(await kindOf("./workflows/none.yml")).toBe("invalid");
+    expect(await kindOf("octo/elsewhere/.github/workflows/none.yml@v1")).toBe("missing");
   });
 
   it("ends where workflows call one another in a circle", async () => {
@@ -206,7 +213,7 @@ describe("a workflow of another repository", () => {
       const a = called(uses, ROOT);
       expect(a).toMatchObject({ kind: "found", origin: { ref: "v1", sha } });
       expect(nameOf(a)).toBe("shared");
-      if (a.kind === "missing") throw new Error(a.message);
+      if (a.kind !== "found") throw new Error(a.message);
       const b = called("./.github/workflows/b.yml", a.origin);
       expect(b).toMatchObject({ path: expect.stringMatching(/^octo\/shared\/\.github\/workflows\/b\.yml@v1$/i) });
       expect(nameOf(b)).toBe("shared b");
@@ -282,7 +289,7 @@ describe("a workflow of another repository", () => {
         const a = called(uses, ROOT);
         expect(a).toMatchObject({ kind: "found", origin: { ref, sha } });
         expect(nameOf(a)).toBe("shared");
-        if (a.kind === "missing") throw new Error(a.message);
+        if (a.kind !== "found") throw new Error(a.message);
         expect(nameOf(called("./.github/workflows/b.yml", a.origin))).toBe("shared b");
       }
       const cache = join(directory.path, "data/mirrors", new URL(url).host, "octo/shared.git");

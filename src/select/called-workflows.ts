@@ -6,13 +6,13 @@
  */
 import type { FileContent } from "../git/file-at-commit.ts";
 import type { CalledWorkflow, CalledWorkflows } from "../plan/called-workflow.ts";
-import { EngineError } from "../lib/engine-error.ts";
 import type { WorkflowOrigin } from "../plan/plan.ts";
 import { CALL_LIMITS } from "../workflow/call-limits.ts";
 import { READ_LIMITS } from "../workflow/limits.ts";
 import { readWorkflow } from "../workflow/read-workflow.ts";
 import type { ReadResult } from "../workflow/read-workflow.ts";
 import type { Workflow } from "../workflow/workflow.ts";
+import { reasonOf } from "./repository-places.ts";
 import { parseWorkflowReference } from "./workflow-reference.ts";
 import type { RemoteReference } from "./workflow-reference.ts";
 
@@ -91,8 +91,8 @@ class Library {
   find(uses: string, caller: WorkflowOrigin): CalledWorkflow {
     const tree = this.#treeOfOrigin.get(caller) ?? this.#sources.workingTree;
     const called = this.#loaded.get(keyOf(tree, uses));
-    if (called === undefined) return missing(uses, NOT_LOOKED_FOR);
-    if (called.kind === "missing" || this.#treeOfOrigin.has(called.origin)) return called;
+    if (called === undefined) return { kind: "missing", message: cannotFind(uses, NOT_LOOKED_FOR) };
+    if (called.kind !== "found" || this.#treeOfOrigin.has(called.origin)) return called;
     // What the working tree calls in itself is from where its caller is.
     return { ...called, origin: { ...caller, path: called.path } };
   }
@@ -109,14 +109,20 @@ class Library {
     const reference = parseWorkflowReference(uses);
     if (reference.kind === "invalid") {
       const message = `Invalid workflow reference '${uses}': ${reference.reason}`;
-      return { called: { kind: "missing", message }, tree: caller };
+      return { called: { kind: "invalid", message }, tree: caller };
     }
     const { path } = reference;
     const tree = reference.kind === "local" ? caller : await this.#open(reference.repository);
-    if (typeof tree === "string") return { called: missing(uses, tree), tree: caller };
+    if (typeof tree === "string") {
+      return { called: { kind: "missing", message: cannotFind(uses, tree) }, tree: caller };
+    }
     const name = nameOf(tree, path);
     const read = await remembered(this.#files, name, () => readFrom(tree, path, name));
-    if (typeof read === "string") return { called: missing(uses, read), tree };
+    if (typeof read === "string") {
+      // What the working tree lacks GitHub will not find either; of another repository we may know too little.
+      const kind = tree.from === undefined ? "invalid" : "missing";
+      return { called: { kind, message: cannotFind(uses, read) }, tree };
+    }
     const origin: WorkflowOrigin = { repository: "", ref: "", sha: "", ...tree.from, path };
     if (tree.from !== undefined) this.#treeOfOrigin.set(origin, tree);
     return { called: { kind: "found", path: name, read, origin }, tree };
@@ -142,13 +148,6 @@ async function readFrom(tree: WorkflowTree, path: string, name: string): Promise
   }
 }
 
-/** Why a file or a repository cannot be had. Throws what is no such reason. */
-export function reasonOf(error: unknown): string {
-  if (error instanceof EngineError) return error.message;
-  if (error instanceof DOMException && error.name === "TimeoutError") return "it took too long";
-  throw error;
-}
-
 function nameOf({ from }: WorkflowTree, path: string): string {
   return from === undefined ? path : `${from.repository}/${path}@${from.ref}`;
 }
@@ -165,8 +164,8 @@ function isLocal(uses: string): boolean {
   return parseWorkflowReference(uses).kind !== "remote";
 }
 
-function missing(uses: string, reason: string): CalledWorkflow {
-  return { kind: "missing", message: `Cannot find the workflow '${uses}': ${reason}` };
+function cannotFind(uses: string, reason: string): string {
+  return `Cannot find the workflow '${uses}': ${reason}`;
 }
 
 function remembered<T>(known: Map<string, Promise<T>>, key: string, find: () => Promise<T>): Promise<T> {

@@ -21,6 +21,7 @@ const HOST: HearthHost = {
   arch: "X64",
   images: async () => [],
   variable: (name) => ({ HEARTH_SECRET_KEY: "from the variable", PATH: "/bin" })[name],
+  takesNetwork: false,
 };
 
 async function load(text: string, host: Partial<HearthHost> = {}) {
@@ -33,6 +34,17 @@ describe("loadHearthSettings", () => {
     const settings = await loadHearthSettings(root, HOST);
     expect(settings).toMatchObject({ vars: {}, secrets: {}, environments: {}, warnings: [] });
     expect(settings.runners(["ubuntu-latest"])).toMatchObject({ kind: "machine", machine: { image: undefined } });
+  });
+
+  it("takes the file's hosts where the operator says so, and elsewhere says how", async () => {
+    const text = 'network: { allow: [a.example, "*.b.example:8443"] }';
+    const refused = await load(text);
+    expect(refused.network).toEqual([]);
+    expect(refused.warnings).toMatchObject([
+      { kind: "warning", key: "network", message: expect.stringContaining("--network repository") },
+    ]);
+    const taken = await load(text, { takesNetwork: true });
+    expect(taken).toMatchObject({ network: ["a.example", "*.b.example:8443"], warnings: [] });
   });
 
   it("reads secrets from where the file says they are", async () => {

@@ -70,7 +70,6 @@ describe("a selection", () => {
       {
         workingDirectory: directory.path,
         actor: "ada",
-        builtins: true,
         mirrorDir: undefined,
         remote: { serverUrl: "http://127.0.0.1:1", token: undefined, directory: join(directory.path, "data") },
         scratch: async () => {
@@ -83,6 +82,7 @@ describe("a selection", () => {
           arch: "X64",
           images: async () => [],
           variable: () => undefined,
+          takesNetwork: false,
         },
       },
     );

@@ -3,16 +3,20 @@
  * meant are faults, never passed over. Pure. docs/hearth-file.md is for people.
  *
  * The file comes with the repository, so it may be a stranger's. It can name what a machine is made of and what a job is told,
- * and nothing that lowers what the operator chose: the network is not its business at all.
+ * and nothing that lowers what the operator chose: what it says of the network is a wish (`network-settings.ts`).
  */
+import type { ActionPolicy } from "../action/policy.ts";
 import type { Diagnostic } from "../lib/diagnostic.ts";
 import { READ_LIMITS } from "../workflow/limits.ts";
 import { parseYaml } from "../workflow/parse-yaml.ts";
+import { readActionPolicy } from "./action-policy.ts";
 import { readEnvironments, readSecrets, readVars } from "./named-values.ts";
 import type { NamedValues } from "./named-values.ts";
+import { NO_NETWORK_WISH, readNetwork } from "./network-settings.ts";
+import type { NetworkWish } from "./network-settings.ts";
 import { readRunners } from "./runner-settings.ts";
 import type { RunnerSetting } from "./runner-settings.ts";
-import { fault, HEARTH_FILE, readMembers } from "./settings-node.ts";
+import { HEARTH_FILE, readMembers } from "./settings-node.ts";
 import type { Reader } from "./settings-node.ts";
 
 export interface HearthFile {
@@ -21,6 +25,8 @@ export interface HearthFile {
   readonly values: NamedValues;
   /** By name in lower case. */
   readonly environments: ReadonlyMap<string, NamedValues>;
+  readonly network: NetworkWish;
+  readonly actions: ActionPolicy;
 }
 
 export type HearthFileResult =
@@ -31,25 +37,26 @@ export const EMPTY_HEARTH_FILE: HearthFile = {
   runners: [],
   values: { vars: new Map(), secrets: new Map() },
   environments: new Map(),
+  network: NO_NETWORK_WISH,
+  actions: { allow: undefined, requireSha: undefined },
 };
-
-const NETWORK = "A file of the repository cannot open the network: use --allow-host or $HEARTH_ALLOW_HOSTS";
 
 export function parseHearthFile(text: string): HearthFileResult {
   if (text.split("\n").every((line) => /^\s*(?:#|$)/u.test(line))) return { kind: "parsed", file: EMPTY_HEARTH_FILE };
   const yaml = parseYaml(HEARTH_FILE, text, READ_LIMITS);
   if (yaml.kind === "refused") return { kind: "refused", diagnostics: yaml.diagnostics };
   const reader: Reader = { document: yaml.document, lines: yaml.lines, diagnostics: [] };
-  let { runners, environments, values } = EMPTY_HEARTH_FILE;
+  let { runners, environments, values, network, actions } = EMPTY_HEARTH_FILE;
   const whole = { node: yaml.document.contents, key: "", at: { line: 1, column: 1 } };
   readMembers(reader, whole, {
     "runs-on": (place) => (runners = readRunners(reader, place)),
     environments: (place) => (environments = readEnvironments(reader, place)),
     vars: (place) => (values = { ...values, vars: readVars(reader, place) }),
     secrets: (place) => (values = { ...values, secrets: readSecrets(reader, place) }),
-    network: (place) => fault(reader, place, NETWORK),
+    actions: (place) => (actions = readActionPolicy(reader, place)),
+    network: (place) => (network = readNetwork(reader, place)),
   });
   const { diagnostics } = reader;
   if (diagnostics.length > 0) return { kind: "refused", diagnostics };
-  return { kind: "parsed", file: { runners, values, environments } };
+  return { kind: "parsed", file: { runners, values, environments, network, actions } };
 }

@@ -17,7 +17,7 @@ export interface NamedRead {
 export function readFileAsWorkflow(project: string, file: string): NamedRead {
   const path = workflowPath(project, file);
   try {
-    const text = readFileWithin(file, MAX_WORKFLOW_BYTES).toString("utf8");
+    const text = readFileWithin(file, MAX_WORKFLOW_BYTES, project).toString("utf8");
     return { path, text, result: readWorkflow(path, text) };
   } catch (error) {
     if (!(error instanceof Error && "code" in error)) throw error;
@@ -32,7 +32,7 @@ export function lookUpAction(root: string, path: string): { path: string; text: 
   for (const name of MANIFEST_FILES) {
     const file = join(path, name);
     try {
-      return { path: file, text: readFileWithin(join(root, file), MAX_MANIFEST_BYTES).toString("utf8") };
+      return { path: file, text: readFileWithin(join(root, file), MAX_MANIFEST_BYTES, root).toString("utf8") };
     } catch (error) {
       if (!(error instanceof Error && "code" in error)) throw error;
     }

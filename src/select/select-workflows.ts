@@ -2,10 +2,14 @@
  * From a path, an event's name and what the user wants of it to plans: files read, event made, every file planned, a broken one
  * beside the others. The working tree becomes a commit only where a planned step checks it out.
  */
-import { createWayChooser } from "../action/choose-way.ts";
+import { lstatSync } from "node:fs";
+import { join } from "node:path";
+import type { ActionSource } from "../action/action-source.ts";
+import type { WayOptions } from "../action/choose-way.ts";
+import { faultOfPolicy } from "../action/policy.ts";
 import { toText } from "../expression/coerce.ts";
 import type { Value } from "../expression/template.ts";
-import type { Remote } from "../git/remote-cache.ts";
+import type { Remote } from "../git/network-git.ts";
 import { describeDirectory, describeRepository } from "../git/repository.ts";
 import type { Repository } from "../git/repository.ts";
 import { snapshotWorkingTree } from "../git/working-tree.ts";
@@ -13,8 +17,9 @@ import type { Snapshot } from "../git/working-tree.ts";
 import type { CalledWorkflows } from "../plan/called-workflow.ts";
 import type { Event } from "../plan/event.ts";
 import { planWorkflow } from "../plan/plan-workflow.ts";
+import type { WayChooser } from "../plan/plan-jobs.ts";
 import type { PlanRequest } from "../plan/plan-workflow.ts";
-import type { PlannedWorkflow, PlanResult, Way } from "../plan/plan.ts";
+import type { PlannedWorkflow, PlanResult, RemoteAction, Way } from "../plan/plan.ts";
 import { leaveOutUnsupported } from "../plan/leave-out.ts";
 import type { RunnerMap } from "../plan/runner-map.ts";
 import { withOwnSchedule } from "../plan/schedule.ts";
@@ -26,10 +31,16 @@ import type { Workflow } from "../workflow/workflow.ts";
 import { createEventSource, madeUpRefs } from "./event-source.ts";
 import { loadHearthSettings } from "./hearth-settings.ts";
 import type { HearthHost, HearthSettings } from "./hearth-settings.ts";
+import type { WorkflowSources } from "./called-workflows.ts";
 import { createLinter } from "./lint-files.ts";
+import { LOCK_FILE } from "./lock.ts";
 import { lookUpAction, readFileAsWorkflow } from "./read-files.ts";
 import type { NamedRead } from "./read-files.ts";
+import { ReferencePins } from "./reference-pins.ts";
+import { plannedUses, selectActions, withOwnActions } from "./select-actions.ts";
+import { HEARTH_FILE } from "./settings-node.ts";
 import { findWorkflowFiles } from "./workflow-files.ts";
+import type { SourceSettings } from "./workflow-sources.ts";
 
 export interface SelectRequest {
   /** A workflow file or a directory, absolute; undefined: `.github/workflows` of the repository around the working directory. */
@@ -47,10 +58,18 @@ export interface SelectRequest {
   readonly inputs: { readonly [name: string]: string };
   /** Over those of `hearth.yml`. */
   readonly vars: { readonly [name: string]: string };
-  /** For fetching called workflows, before that of the settings. */
+  /** For fetching called workflows and actions, before that of the settings. */
   readonly githubToken?: string | undefined;
   /** Jobs and cells that cannot run here are left out, rather than that their workflow is refused. */
   readonly skipUnsupported: boolean;
+  /** Actions of other repositories that are not on this host are fetched. */
+  readonly fetch?: boolean | undefined;
+  /** References that the lock file does not know are refused. */
+  readonly locked?: boolean | undefined;
+  /** False: Hearth's own equivalents of actions are not used. */
+  readonly builtins?: boolean | undefined;
+  /** Told what is being fetched. */
+  readonly onProgress?: ((line: string) => void) | undefined;
   /** A workflow with a finding of severity error is refused. */
   readonly strict?: boolean | undefined;
 }
@@ -69,6 +88,8 @@ export interface Selection {
   readonly vars: { readonly [name: string]: string };
   /** Those of `hearth.yml`. */
   readonly secrets: { readonly [name: string]: string };
+  /** Hosts of `hearth.yml` that machines may reach, because the operator takes its list. */
+  readonly network: readonly string[];
   /** What is to be said of `hearth.yml`. */
   readonly warnings: readonly Diagnostic[];
   /** By name in lower case, from `hearth.yml`. */
@@ -84,21 +105,26 @@ export interface SelectEnvironment {
   readonly workingDirectory: string;
   /** Login of `github.actor`. */
   readonly actor: string;
-  readonly builtins: boolean;
-  /** Bare repositories that the operator keeps; undefined for none. */
+  /** Repositories that the operator keeps; undefined for none. */
   readonly mirrorDir: string | undefined;
-  /** Where called workflows of other repositories are fetched from. */
+  /** Where called workflows and actions of other repositories are fetched from. */
   readonly remote: Remote;
   /** Where the working tree's commit is built; asked for only when it is needed. */
   readonly scratch: () => Promise<string>;
   readonly host: HearthHost;
 }
 
-/** `snapshot` is undefined where no planned step checks the repository out. */
+/** What a run of the selection needs beside its plan. */
+export interface SelectionParts {
+  /** Undefined where no planned step checks the repository out. */
+  readonly snapshot: Snapshot | undefined;
+  readonly actions: ActionSource;
+}
+
 export async function selectWorkflows(
   request: SelectRequest,
   environment: SelectEnvironment,
-): Promise<Selection & { readonly snapshot: Snapshot | undefined }> {
+): Promise<Selection & SelectionParts> {
   const found = await findWorkflowFiles(request.path, environment.workingDirectory);
   // The git processes run while the files are read.
   const [repository, read] = await Promise.all([
@@ -108,58 +134,97 @@ export async function selectWorkflows(
   const settings = await loadHearthSettings(repository.root, environment.host);
   const vars = overlay(settings.vars, request.vars);
   const lookup = (directory: string) => lookUpAction(repository.root, directory);
-  const chooseWay = createWayChooser(lookup, { builtins: environment.builtins });
+  const policy: WayOptions["policy"] = (reference) => faultOfPolicy(reference, settings.actions, HEARTH_FILE);
+  const pins = await readPins(repository, request.locked === true);
+  const { mirrorDir } = environment;
+  const remote = { ...environment.remote, token: request.githubToken ?? environment.remote.token };
+  // Of the event that is being planned: the commit of the working tree is known only later.
+  let own: Pick<RemoteAction, "repository" | "sha"> | undefined;
+  const isOwn = ({ repository: name, sha }: RemoteAction): boolean => name === own?.repository && sha === own.sha;
+  const actions = selectActions({
+    lookup,
+    options: { builtins: request.builtins ?? true, policy, isOwn },
+    pins,
+    repository,
+    mirrorDir,
+    remote,
+    fetch: request.fetch === true ? "missing" : "never",
+    progress: request.onProgress ?? (() => undefined),
+  });
   const findings = read.map(createLinter(lookup));
   const events = await createEventSource(request, repository, read.flatMap(workflowOf), environment.actor);
-  const called = await calledBy(read, request, repository, environment);
-  const planAll = (workingTree?: Snapshot): Pick<Selection, "event" | "results"> => {
+  const called = await calledBy(read, request.event, (signal) =>
+    createGuardedSources({ repository, mirrorDir, remote, signal }, policy, pins),
+  );
+  const planAll = (chooseWay: WayChooser, workingTree?: Snapshot): Pick<Selection, "event" | "results"> => {
     const event = events.at(workingTree);
+    own = { repository: `${event.repository.owner}/${event.repository.name}`, sha: event.sha };
     const around = { chooseWay, called, runners: settings.runners };
     const planned = read.map((result) => planRead(result, { ...request, vars }, event, around));
     const results = request.strict === true ? planned.map((plan, index) => held(plan, findings[index] ?? [])) : planned;
     return { event, results };
   };
 
-  const planned = planAll();
-  const snapshot = planned.results.some(checksOut)
+  let chooseWay = actions.firstChooser;
+  let planned = planAll(chooseWay);
+  if (actions.isLacking()) {
+    chooseWay = await actions.load(plannedUses(planned.results));
+    planned = planAll(chooseWay);
+  }
+  const snapshot = planned.results.some((result) => needsCommit(result, isOwn))
     ? await snapshotWorkingTree(repository, await environment.scratch(), madeUpRefs(planned.event, repository))
     : undefined;
   // The commit that stands for uncommitted changes is what steps must see as GITHUB_SHA.
-  const final = snapshot === undefined || snapshot.sha === repository.headSha ? planned : planAll(snapshot);
-  const { runners, secrets, environments } = settings;
-  const warnings = warningsOf(settings, final.results);
-  return { repository: repository.root, ...final, findings, runners, vars, secrets, environments, warnings, snapshot };
+  const final = snapshot === undefined || snapshot.sha === repository.headSha ? planned : planAll(chooseWay, snapshot);
+  const { runners, secrets, environments, network } = settings;
+  const warnings = [...warningsOf(settings, final.results), ...pins.warnings];
+  const around = { runners, vars, secrets, environments, network, warnings };
+  return {
+    repository: repository.root,
+    ...final,
+    findings,
+    ...around,
+    snapshot,
+    actions: withOwnActions(actions.source, isOwn, snapshot),
+  };
+}
+
+/** Nothing of the lock file is loaded where there is none. */
+async function readPins({ root, owner, name }: Repository, locked: boolean): Promise<ReferencePins> {
+  const isThere = lstatSync(join(root, LOCK_FILE), { throwIfNoEntry: false }) !== undefined;
+  const lock = isThere ? (await import("./lock-file.ts")).readLock(root) : undefined;
+  return new ReferencePins(lock, { locked, own: { owner, name } });
 }
 
 /** Nothing of it is loaded where no job calls a workflow, which is nearly everywhere. */
 async function calledBy(
   read: readonly NamedRead[],
-  { event, githubToken }: SelectRequest,
-  repository: Repository,
-  { mirrorDir, remote }: SelectEnvironment,
+  event: string,
+  sources: (signal: AbortSignal) => Promise<WorkflowSources>,
 ): Promise<CalledWorkflows> {
   const callers = read.flatMap(({ result }) =>
     result.kind === "read" && result.workflow.jobs.some((job) => job.kind === "call") ? [result.workflow] : [],
   );
   if (callers.length === 0) return (uses) => ({ kind: "missing", message: `Nothing calls '${uses}'` });
-  const [{ loadCalledWorkflows }, { createWorkflowSources }] = await Promise.all([
-    import("./called-workflows.ts"),
-    import("./workflow-sources.ts"),
-  ]);
-  const sources = createWorkflowSources({
-    repository,
-    mirrorDir,
-    remote: { ...remote, token: githubToken ?? remote.token },
-    signal: AbortSignal.timeout(FETCH_DEADLINE_MS),
-  });
+  const { loadCalledWorkflows } = await import("./called-workflows.ts");
   const starts = (workflow: Workflow): boolean => workflow.triggers.some((trigger) => trigger.event === event);
-  return loadCalledWorkflows(
-    callers.map((workflow) => ({ workflow, starts: starts(workflow) })),
-    sources,
-  );
+  const calling = callers.map((workflow) => ({ workflow, starts: starts(workflow) }));
+  return loadCalledWorkflows(calling, await sources(AbortSignal.timeout(FETCH_DEADLINE_MS)));
 }
 
-/** For all that one command fetches. */
+async function createGuardedSources(
+  settings: SourceSettings,
+  policy: WayOptions["policy"],
+  pins: ReferencePins,
+): Promise<WorkflowSources> {
+  const [{ createWorkflowSources }, { guardedSources }] = await Promise.all([
+    import("./workflow-sources.ts"),
+    import("./guarded-sources.ts"),
+  ]);
+  return guardedSources(createWorkflowSources(settings), policy, pins);
+}
+
+/** For all called workflows that one command fetches. */
 const FETCH_DEADLINE_MS = 120_000;
 
 function workflowOf({ result }: NamedRead): readonly Workflow[] {
@@ -211,10 +276,17 @@ function environmentsOf({ jobs }: PlannedWorkflow): readonly (string | undefined
   });
 }
 
-function checksOut(result: PlanResult): boolean {
-  return (
-    result.kind === "planned" && plansWay(result.plan, (way) => way.kind === "builtin" && way.builtin === "checkout")
-  );
+/** Whether a step checks the repository out, or is an action of the commit that the workflow is from. */
+function needsCommit(result: PlanResult, isOwn: (action: RemoteAction) => boolean): boolean {
+  const needs = (way: Way): boolean =>
+    isCheckout(way) || ("action" in way && way.action !== undefined && isOwn(way.action));
+  return result.kind === "planned" && plansWay(result.plan, needs);
+}
+
+/** Ours, or the real one, which is served the same commit. */
+function isCheckout(way: Way): boolean {
+  if (way.kind === "builtin") return way.builtin === "checkout";
+  return way.kind === "javascript" && way.action?.repository.toLowerCase() === "actions/checkout";
 }
 
 function plansWay(plan: PlannedWorkflow, test: (way: Way) => boolean): boolean {

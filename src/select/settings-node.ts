@@ -61,6 +61,18 @@ export function readEntries(reader: Reader, place: Place): readonly Entry[] {
   });
 }
 
+/** The items of a list. */
+export function readItems(reader: Reader, place: Place): readonly Place[] {
+  const { node, key } = place;
+  if (!isSeq(node)) {
+    fault(reader, place, "Expected a list");
+    return [];
+  }
+  return node.items.map((item, index) => {
+    return { node: resolved(reader, item), key: `${key}[${index}]`, at: positionOf(reader, node, place.at) };
+  });
+}
+
 /** Aliases that contain themselves, or lead nowhere, are refused with the text. */
 function resolved({ document }: Reader, node: unknown): Node | null {
   if (isAlias(node)) return node.resolve(document) ?? null;

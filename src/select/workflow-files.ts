@@ -21,7 +21,10 @@ export async function findWorkflowFiles(path: string | undefined, workingDirecto
   if (path === undefined) return fromRepositoryAround(workingDirectory);
   const kind = await kindOf(path);
   if (kind === undefined) {
-    throw new EngineError("BAD_USAGE", `Cannot find ${path}`, { hint: "Name a workflow file or a directory." });
+    const inPlace = join(WORKFLOWS, basename(path));
+    const isThere = (await kindOf(join(dirname(path), inPlace))) === "file";
+    const hint = isThere ? `There is ${inPlace}.` : "Name a workflow file or a directory.";
+    throw new EngineError("BAD_USAGE", `Cannot find ${path}`, { hint });
   }
   if (kind === "file") {
     const directory = dirname(path);

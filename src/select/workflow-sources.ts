@@ -1,21 +1,22 @@
 /**
  * Where called workflows are looked for: the working tree as it is now, the run's own repository at a ref, the bare repositories
- * that the operator keeps (`--mirror`), the server. In this order; the first that knows the ref is believed, also when it says
- * that there is no such file.
+ * that the operator keeps (`--mirror`), the server, what `hearth actions fetch` kept. In this order; the first that knows the ref is
+ * believed, also when it says that there is no such file.
  */
-import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { bareRepository, findCommit, findCommitById, readFileAtCommit } from "../git/file-at-commit.ts";
-import type { FileContent, GitPlace } from "../git/file-at-commit.ts";
-import { findRemoteCommit, isCommitId, readRemoteFile, refNames, remoteUrl } from "../git/remote-cache.ts";
-import type { Remote } from "../git/remote-cache.ts";
+import type { FileContent } from "../git/file-at-commit.ts";
+import { findRemoteCommit, readRemoteFile, remoteUrl } from "../git/remote-cache.ts";
+import type { Remote } from "../git/network-git.ts";
 import type { Repository } from "../git/repository.ts";
 import { EngineError } from "../lib/engine-error.ts";
 import { readFileWithin } from "../lib/read-file-within.ts";
 import { Semaphore } from "../lib/semaphore.ts";
-import { reasonOf } from "./called-workflows.ts";
 import type { WorkflowSources, WorkflowTree } from "./called-workflows.ts";
 import { MAX_WORKFLOW_BYTES } from "./read-files.ts";
+import { isMissing, mirror, orReason, ownRepository } from "./repository-places.ts";
+import type { Place } from "./repository-places.ts";
+import { keptOnHost } from "./action-places.ts";
+import { ServerContact } from "./server-contact.ts";
 import type { RemoteReference } from "./workflow-reference.ts";
 
 export interface SourceSettings {
@@ -29,13 +30,16 @@ export interface SourceSettings {
 
 /** Fetches at the same time; each is a few processes. */
 const MAX_FETCHES = 4;
+/** For a commit without its files. */
+const ANSWER_WITHIN_MS = 20_000;
 
 export function createWorkflowSources({ repository, mirrorDir, remote, signal }: SourceSettings): WorkflowSources {
   const fetches = new Semaphore(MAX_FETCHES);
-  const places: readonly Place[] = [
-    ownRepository(repository),
-    ...(mirrorDir === undefined ? [] : [mirror(mirrorDir)]),
+  const places: readonly WorkflowPlace[] = [
+    workflowsOf(ownRepository(repository)),
+    ...(mirrorDir === undefined ? [] : [workflowsOf(mirror(mirrorDir))]),
     server(remote, fetches, signal),
+    workflowsOf(keptOnHost(remote)),
   ];
   return {
     workingTree: { from: undefined, read: (path) => readWorkingTree(repository.root, path) },
@@ -52,53 +56,31 @@ export function createWorkflowSources({ repository, mirrorDir, remote, signal }:
 }
 
 /** A tree, why there is none, or undefined when the reference is none of its business. */
-type Place = (reference: RemoteReference) => Promise<WorkflowTree | string | undefined>;
+type WorkflowPlace = (reference: RemoteReference) => Promise<WorkflowTree | string | undefined>;
 
-/** A reference to the run's own repository means a commit of it, not the working tree. */
-function ownRepository({ root, owner, name, isGit }: Repository): Place {
+function workflowsOf(place: Place): WorkflowPlace {
   return async (reference) => {
-    const isOwn = isGit && isSameName(reference.owner, owner) && isSameName(reference.name, name);
-    if (!isOwn) return undefined;
-    const { ref } = reference;
-    const others = ref.startsWith("refs/") ? [] : [`refs/remotes/origin/${ref}`];
-    return localTree({ cwd: root }, reference, others, "this repository");
+    const tree = await place(reference);
+    return typeof tree === "object" ? { ...tree, read: (path) => tree.readFile(path, MAX_WORKFLOW_BYTES) } : tree;
   };
 }
 
-function mirror(directory: string): Place {
-  return async (reference) => {
-    const bare = await findMirror(directory, reference);
-    if (bare === undefined) return `no ${reference.owner}/${reference.name}.git in ${directory}`;
-    return localTree(bareRepository(bare), reference, [], bare);
-  };
-}
-
-async function localTree(
-  place: GitPlace,
-  reference: RemoteReference,
-  otherNames: readonly string[],
-  label: string,
-): Promise<WorkflowTree | string> {
-  const { ref } = reference;
-  return orReason(label, async () => {
-    const sha = isCommitId(ref)
-      ? await findCommitById(place, ref)
-      : await findCommit(place, [...refNames(ref), ...otherNames]);
-    if (sha === undefined) return `${label} has no branch, tag or commit ${ref}`;
-    return treeOf(reference, sha, (path) => readFileAtCommit(place, sha, path, MAX_WORKFLOW_BYTES));
-  });
-}
-
-function server(remote: Remote, fetches: Semaphore, signal: AbortSignal): Place {
+function server(remote: Remote, fetches: Semaphore, signal: AbortSignal): WorkflowPlace {
+  const contact = new ServerContact(remote.serverUrl, ANSWER_WITHIN_MS);
   return async (reference) => {
     const url = remoteUrl(remote, reference);
     return orReason(url, async () => {
-      const commit = await inTurn(fetches, () => findRemoteCommit(remote, reference, reference.ref, signal));
+      const ask = (soon: AbortSignal) => findRemoteCommit(remote, reference, reference.ref, soon);
+      const commit = await inTurn(fetches, () => contact.ask(ask, signal));
       if (commit === undefined) return `${url} has no branch, tag or commit ${reference.ref}`;
-      return treeOf(reference, commit, async (path) => {
-        const request = { commit, path, maxBytes: MAX_WORKFLOW_BYTES };
-        return inTurn(fetches, () => readRemoteFile(remote, reference, request, signal));
-      });
+      const { owner, name, ref } = reference;
+      return {
+        from: { repository: `${owner}/${name}`, ref, sha: commit },
+        read(path) {
+          const request = { commit, path, maxBytes: MAX_WORKFLOW_BYTES };
+          return inTurn(fetches, () => readRemoteFile(remote, reference, request, signal));
+        },
+      };
     });
   };
 }
@@ -106,22 +88,6 @@ function server(remote: Remote, fetches: Semaphore, signal: AbortSignal): Place 
 async function inTurn<T>(turns: Semaphore, work: () => Promise<T>): Promise<T> {
   using _ = await turns.acquire();
   return work();
-}
-
-function treeOf(
-  { owner, name, ref }: RemoteReference,
-  sha: string,
-  read: (path: string) => Promise<FileContent>,
-): WorkflowTree {
-  return { from: { repository: `${owner}/${name}`, ref, sha }, read };
-}
-
-async function orReason<T>(label: string, work: () => Promise<T>): Promise<T | string> {
-  try {
-    return await work();
-  } catch (error) {
-    return `${label}: ${reasonOf(error)}`;
-  }
 }
 
 function adviceFor({ owner, name, ref }: RemoteReference): string {
@@ -134,35 +100,10 @@ function adviceFor({ owner, name, ref }: RemoteReference): string {
 
 async function readWorkingTree(root: string, path: string): Promise<FileContent> {
   try {
-    return { kind: "text", text: readFileWithin(join(root, path), MAX_WORKFLOW_BYTES).toString("utf8") };
+    return { kind: "text", text: readFileWithin(join(root, path), MAX_WORKFLOW_BYTES, root).toString("utf8") };
   } catch (error) {
     if (!(error instanceof Error && "code" in error)) throw error;
     if (isMissing(error)) return { kind: "missing" };
     throw new EngineError("BAD_USAGE", `${path} cannot be read: ${error.message}`, { cause: error });
   }
-}
-
-/** As it is written, else in whatever case the directories are: names on GitHub have none. */
-async function findMirror(directory: string, { owner, name }: RemoteReference): Promise<string | undefined> {
-  const below = await entryOf(directory, owner);
-  return below === undefined ? undefined : entryOf(below, `${name}.git`);
-}
-
-async function entryOf(directory: string, wanted: string): Promise<string | undefined> {
-  try {
-    const names = await readdir(directory);
-    const found = names.find((name) => name === wanted) ?? names.find((name) => isSameName(name, wanted));
-    return found === undefined ? undefined : join(directory, found);
-  } catch (error) {
-    if (isMissing(error)) return undefined;
-    throw error;
-  }
-}
-
-function isSameName(a: string, b: string): boolean {
-  return a.toLowerCase() === b.toLowerCase();
-}
-
-function isMissing(error: unknown): boolean {
-  return error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ENOTDIR");
 }
