@@ -134,6 +134,15 @@ describe("failedJobs", () => {
     });
   });
 
+  it("leaves out what was not in that run and nothing of it needs: nobody asked for it then", () => {
+    const result = found(chain, job("build", "success"), job("test", "failure"));
+    expect(result).toEqual({
+      succeeded: ["build"],
+      again: ["test"],
+      differences: ["lint was not in that run, and is left out", "deploy was not in that run, and is left out"],
+    });
+  });
+
   it("goes into a called workflow of which something failed, unless what its call needs runs again", () => {
     const call: PlannedJob = {
       job: aCall("call", { needs: ["build"] }),

@@ -3,21 +3,29 @@
  * also those that the record does not know or that have other steps now. Pure; the engine takes it as `EarlierAttempt`.
  */
 import type { EarlierAttempt } from "../engine/run-settings.ts";
+import { countSteps } from "../plan/plan-jobs.ts";
 import type { PlannedJob, PlannedWorkflow } from "../plan/plan.ts";
 import type { JobKey } from "../store/run-event.ts";
 import type { JobRecord, RunRecord } from "../store/run-record.ts";
 
-export interface FailedJobs {
+export interface FailedJobs<P extends PlannedWorkflow> {
   readonly succeeded: EarlierAttempt["succeeded"];
+  /** The plan without the jobs that were not in that run, and that none of it needs: what nobody asked for then is not asked for now. */
+  readonly plan: P;
   /** Ids of the plan's own jobs that run again, in its order; empty: there is nothing to do. */
   readonly again: readonly string[];
-  /** Why a job runs again although nothing of it failed, for people. */
+  /** Why a job runs again although nothing of it failed, or not at all, for people. */
   readonly differences: readonly string[];
 }
 
-export function failedJobs(plan: PlannedWorkflow, record: RunRecord): FailedJobs {
+export function failedJobs<P extends PlannedWorkflow>(whole: P, record: RunRecord): FailedJobs<P> {
+  const known = jobsOfRun(whole, record);
+  const { declared, held } = countSteps(known);
+  const plan: P = { ...whole, jobs: known, declaredSteps: declared, heldSteps: held };
   const succeeded = new Map<JobKey, { readonly outputs: JobRecord["outputs"] }>();
-  const differences: string[] = [];
+  const differences = whole.jobs
+    .filter((planned) => !known.includes(planned))
+    .map(({ job }) => `${job.id} was not in that run, and is left out`);
 
   /** The ids that did not end well, or depend on one that did not. */
   function visit(workflow: PlannedWorkflow, caller: JobKey | undefined): string[] {
@@ -40,7 +48,14 @@ export function failedJobs(plan: PlannedWorkflow, record: RunRecord): FailedJobs
   }
 
   const again = visit(plan, undefined);
-  return { succeeded, again, differences };
+  return { succeeded, plan, again, differences };
+}
+
+/** Those that were in the run, and what they need now. */
+function jobsOfRun({ jobs }: PlannedWorkflow, record: RunRecord): readonly PlannedJob[] {
+  const ids = new Set(record.jobs.filter(({ caller }) => caller === undefined).map(({ id }) => id));
+  for (const { job } of jobs.toReversed()) if (ids.has(job.id)) for (const need of job.needs) ids.add(need);
+  return jobs.filter(({ job }) => ids.has(job.id));
 }
 
 /** A skipped job is asked again for its condition, and keeps nobody from having ended well. */

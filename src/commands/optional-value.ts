@@ -2,6 +2,7 @@
  * `hearth run --graph ci.yml`: what follows an option with an optional value is taken for that value, also where it is the
  * workflow. What cannot be a value becomes the path again.
  */
+import { existsSync } from "node:fs";
 import { EngineError } from "../lib/engine-error.ts";
 
 /** As commander delivers it: absent, given without a value, given with one. */
@@ -20,6 +21,8 @@ export function splitOptionalValue(
 ): PathAndValue {
   if (typeof value !== "string" || isValue(value)) return { path, value };
   if (path !== undefined) throw new EngineError("BAD_USAGE", `Cannot use ${option} ${value}`);
+  // `--graph=png` and `--graph png` are the same to commander: a word that is no path was meant as a value.
+  if (!/[./]/.test(value) && !existsSync(value)) throw new EngineError("BAD_USAGE", `Cannot use ${option} ${value}`);
   return { path: value, value: true };
 }
 

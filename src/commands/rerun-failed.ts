@@ -53,14 +53,17 @@ export async function rerunFailed(
       continue;
     }
     const record = await recordOf(store, stored);
-    const { succeeded, again, differences } = failedJobs(plan, record);
+    const { succeeded, again, differences, plan: known } = failedJobs(plan, record);
     for (const difference of differences) say(plan, difference);
     if (again.length === 0) {
       say(plan, `no job of run ${stored.run} failed, nothing to run again`);
       continue;
     }
     say(plan, `goes on from run ${stored.run} with ${again.join(", ")}`);
-    reruns.push({ plan, earlier: { run: stored.run, attempt: record.attempt + 1, succeeded } });
+    reruns.push({
+      plan: known,
+      earlier: { run: stored.run, firstRun: record.firstRun ?? stored.run, attempt: record.attempt + 1, succeeded },
+    });
   }
   return reruns;
 }

@@ -237,7 +237,7 @@ describe("hearth run --failed", () => {
     { type: "job_completed", job: "build", conclusion: build, reason: undefined, outputs, durationMs: 1 },
   ];
   const started = aRun([])
-    .map((body) => (body.type === "run_started" ? { ...body, attempt: 3 } : body))
+    .map((body) => (body.type === "run_started" ? { ...body, attempt: 3, firstRun: "aaa" } : body))
     .slice(0, 1);
 
   it("goes on from the latest run of each workflow, and leaves what ended well", async () => {
@@ -257,7 +257,7 @@ describe("hearth run --failed", () => {
       "",
     ]);
     expect(hearth.calls.filter((call) => call.startsWith("start"))).toEqual([`start ${ci}`]);
-    expect(hearth.runOptions[0]?.earlier).toEqual({ run: "ccc", attempt: 4, succeeded: new Map() });
+    expect(hearth.runOptions[0]?.earlier).toEqual({ run: "ccc", firstRun: "aaa", attempt: 4, succeeded: new Map() });
   });
 
   it("exits with 4 and asks for no machine when nothing failed", async () => {
@@ -332,7 +332,9 @@ describe("what a person asked for and a file does not have", () => {
 
   it("is never passed over for an input", async () => {
     const wrong = { ...lacksJob(lint), fault: "inputs" } as const;
-    expect((await run(["run"], { results: [wrong, planned(ci)] })).code).toBe(2);
+    const { code, hearth } = await run(["run"], { results: [wrong, planned(ci)] });
+    // A mistyped input must not start what takes it.
+    expect({ code, calls: hearth.calls }).toEqual({ code: 2, calls: ["select"] });
     expect((await run(["plan"], { results: [wrong, planned(ci)] })).code).toBe(2);
   });
 });

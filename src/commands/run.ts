@@ -61,6 +61,11 @@ export async function run(
   return runOnChanges(hearth, terminal, (noticing) => runOnce(hearth, noticing, wish, secrets));
 }
 
+/** `--list` and `--graph` run nothing, so they need nothing fetched. */
+function showsOnly({ list, graph }: RunCommandOptions): boolean {
+  return list === true || graph !== undefined;
+}
+
 interface RunWish {
   readonly path: string | undefined;
   readonly options: RunCommandOptions;
@@ -75,7 +80,8 @@ async function runOnce(
   const named = typeof options.failed === "string" ? options.failed : undefined;
   const ofRun = named === undefined ? undefined : await selectionOfRun(hearth.store, named);
   const wished = await selectRequest(path ?? ofRun?.path, { ...options, event: options.event ?? ofRun?.event });
-  const request = { ...wished, githubToken: secrets["GITHUB_TOKEN"] };
+  const onProgress = (line: string): void => terminal.err.write(`${plainText(line)}\n`);
+  const request = { ...wished, githubToken: secrets["GITHUB_TOKEN"], fetch: !showsOnly(options), onProgress };
   const env = await readEnv(options);
   const selection = await hearth.select(request);
   const { repository } = selection;
@@ -86,6 +92,11 @@ async function runOnce(
   const sorted = sortResults(selection.results);
   reportRefused(terminal, sorted, options.json === true);
   const refusedCode = exitCodeOfRefused(sorted.refused);
+  if (sorted.refused.some(({ usage }) => usage)) {
+    // A mistyped input must not deploy what takes it while another workflow does not.
+    if (sorted.startable.length > 0) terminal.err.write("Nothing was started. One workflow: name its file.\n");
+    return { code: refusedCode, repository };
+  }
   if (sorted.startable.length === 0) {
     reportNothing(terminal, selection, sorted);
     return { code: refusedCode, repository };
@@ -111,6 +122,7 @@ async function runOnce(
       machinePer: options.machinePer,
       runners: selection.runners,
       environments: selection.environments,
+      network: selection.network,
       skipUnsupported: request.skipUnsupported,
       earlier: reruns?.find((rerun) => rerun.plan === plan)?.earlier,
     }));
@@ -142,7 +154,7 @@ function reportNothing({ err }: Terminal, { event }: Selection, { refused, passe
 
 function printHeader(
   { out }: Terminal,
-  { event, results, findings }: Selection,
+  { event, results, findings, network }: Selection,
   { provider, isolation, why }: ChosenProvider,
   { startable, passedOver }: SortedResults,
 ): void {
@@ -152,6 +164,7 @@ function printHeader(
   const others = passedOver.length === 0 ? "" : `, ${passedOver.length} not triggered`;
   out.write(`${bold(plainText(`${event.name} ${event.ref} ${event.sha.slice(0, 7)}`))}  ${count}${dim(others)}\n`);
   out.write(`${provider.name}: ${paint(isolation)}${dim(`, ${plainText(why)}`)}\n`);
+  if (network.length > 0) out.write(dim(`hearth.yml lets machines reach ${plainText(network.join(", "))}\n`));
   const found = withoutNotes(distinctFindings(findings.filter((_, index) => results[index]?.kind === "planned")));
   if (found.length > 0) out.write(dim(`${findingsTotal(found)}; hearth lint shows them\n`));
   out.write("\n");

@@ -5,11 +5,19 @@ import type { Scope as ExpressionScope } from "../expression/evaluate.ts";
 import type { Template } from "../expression/template.ts";
 import type { JobKey } from "../store/run-event.ts";
 import { booleanOf } from "./typed-value.ts";
+import { cancelReason } from "./workflow-run.ts";
 import type { WorkflowRun } from "./workflow-run.ts";
 
 export type GroupEntry =
-  /** `group` in lower case; undefined where there is none. Disposing gives the group to the next. */
-  | { readonly kind: "in"; readonly group: string | undefined; readonly hold: Disposable }
+  /** Disposing gives the group to the next. */
+  | {
+      readonly kind: "in";
+      readonly hold: Disposable;
+      /** Also aborted, with the reason as a text, when another of the group takes its place. */
+      readonly cancel: AbortSignal;
+      /** Those on the way here and this one. */
+      readonly heldGroups: WorkflowRun["heldGroups"];
+    }
   | { readonly kind: "cancelled"; readonly reason: string }
   | { readonly kind: "refused"; readonly message: string };
 
@@ -18,17 +26,16 @@ export interface GroupEntrant {
   readonly scope: ExpressionScope;
   /** The job that enters; undefined for the run as a whole. */
   readonly job: JobKey | undefined;
-  /** Cancelled while it waits. */
+  /** Of the one who enters: ends the wait. */
   readonly cancel: AbortSignal;
-  /** Called with the reason when another of the group takes its place. */
-  readonly onCancel: (reason: string) => void;
 }
 
 /** Resolves when it is this one's turn, or when it will never be. */
 export async function enterGroup(workflow: WorkflowRun, entrant: GroupEntrant): Promise<GroupEntry> {
-  const { run } = workflow;
-  const { template, scope, job, cancel } = entrant;
-  if (template === undefined) return { kind: "in", group: undefined, hold: nothing };
+  const { run, heldGroups } = workflow;
+  const { template, scope, job } = entrant;
+  const free: GroupEntry = { kind: "in", hold: nothing, cancel: entrant.cancel, heldGroups };
+  if (template === undefined) return free;
   let wish: ConcurrencyWish;
   try {
     wish = concurrencyWish(template, scope);
@@ -38,26 +45,24 @@ export async function enterGroup(workflow: WorkflowRun, entrant: GroupEntrant): 
   }
   const { group } = wish;
   // An empty name is no group.
-  if (group === "") return { kind: "in", group: undefined, hold: nothing };
-  if (workflow.heldGroups.has(group.toLowerCase())) {
+  if (group === "") return free;
+  if (heldGroups.has(group.toLowerCase())) {
     return { kind: "cancelled", reason: `a deadlock: what called it holds the concurrency group '${group}' already` };
   }
   const { owner, name } = run.plan.event.repository;
-  let reason: string | undefined;
+  const superseded = new AbortController();
+  const cancel = AbortSignal.any([entrant.cancel, superseded.signal]);
   const hold = await run.dependencies.concurrency.enter(
     {
       ...wish,
       repository: `${owner}/${name}`,
       signal: cancel,
-      onCancel(why) {
-        reason = why;
-        entrant.onCancel(why);
-      },
+      onCancel: (reason) => superseded.abort(reason),
     },
     () => run.emit({ type: "waiting", ...(job === undefined ? {} : { job }), group: run.masker.mask(group) }),
   );
-  if (hold === undefined) return { kind: "cancelled", reason: reason ?? "the run was cancelled" };
-  return { kind: "in", group: group.toLowerCase(), hold };
+  if (hold === undefined) return { kind: "cancelled", reason: cancelReason(cancel) };
+  return { kind: "in", hold, cancel, heldGroups: new Set([...heldGroups, group.toLowerCase()]) };
 }
 
 interface ConcurrencyWish {

@@ -55,7 +55,6 @@ async function callOrRefuse(
   if (called?.kind !== "called")
     throw new Error(`Job ${instance.key} calls what is missing: the plan is not startable`);
 
-  const superseded = new AbortController();
   const given = orRefused(() => prepare(workflow, instance, called, done));
   if (given.kind === "refused") return endAs("failure", given.message);
   const inner: WorkflowRun = {
@@ -66,23 +65,22 @@ async function callOrRefuse(
     caller: { key: instance.key, name: instance.name },
     calls: [...workflow.calls, { workflow: workflow.planned.workflow, job: instance.job }],
     heldGroups: workflow.heldGroups,
-    cancel: AbortSignal.any([cancel, superseded.signal]),
+    cancel,
   };
   const turn = await enterGroup(inner, {
     template: called.plan.workflow.concurrency,
     scope: workflowScope(inner),
     job: instance.key,
     cancel: inner.cancel,
-    onCancel: (reason) => superseded.abort(reason),
   });
   if (turn.kind === "refused") return endAs("failure", turn.message);
   if (turn.kind === "cancelled") return endAs("cancelled", turn.reason);
   using hold = turn.hold;
-  const heldGroups = turn.group === undefined ? inner.heldGroups : new Set([...inner.heldGroups, turn.group]);
-  const { ends, records } = await runCalled({ ...inner, heldGroups });
+  const running: WorkflowRun = { ...inner, cancel: turn.cancel, heldGroups: turn.heldGroups };
+  const { ends, records } = await runCalled(running);
 
   const result = resultOf(ends);
-  const conclusion = result === "success" && cancelRequested(inner) ? "cancelled" : result;
+  const conclusion = result === "success" && cancelRequested(running) ? "cancelled" : result;
   const outputs = orRefused(() => outputsOf(inner, triggerOf(called), records));
   const left = ends.some(({ unsupported }) => unsupported === true) && conclusion === "skipped";
   const reason = left ? "a job of it was left out as unsupported" : undefined;

@@ -56,18 +56,16 @@ export async function runJob(given: JobRun, limits: JobLimits): Promise<JobResul
     await collectRest(job, background);
     await runPosts(job);
     if (job.kill.aborted) return killed(job, remaining);
-    await complete(job);
+    return await complete(job, () => ended(job, job.state.status, limits));
   } catch (error) {
     await background.abandon(error);
     if (!(error instanceof EngineError)) throw error;
     const lost = error.code === "GUEST_REFUSED" ? undefined : error;
     const reason = whyLost(error);
     notReached(job.emit, job.instance.key, remaining, reason);
-    const ended: JobResult = { conclusion: "failure", reason, outputs: {}, lost };
-    return lost === undefined ? withOutputs(job, ended) : ended;
+    const broken: JobResult = { conclusion: "failure", reason, outputs: {}, lost };
+    return lost === undefined ? withOutputs(job, broken) : broken;
   }
-
-  return ended(job, job.state.status, limits);
 }
 
 /** `reason` where the steps do not say it. */
@@ -95,8 +93,7 @@ async function neverStarted(
     concludeWithoutRunning(emit, instance.key, steps, { kind: "cancelled", reason });
   }
   state.status = isFailed ? "failure" : "cancelled";
-  await complete(job);
-  return ended(job, state.status, limits, isFailed ? start.message : undefined);
+  return complete(job, () => ended(job, state.status, limits, isFailed ? start.message : undefined));
 }
 
 /** An output that cannot be evaluated fails the job, and then there are none: a job that needs it must not take it for empty. */
@@ -208,12 +205,16 @@ function placeOf({ state }: JobRun, step: Step, stop: AbortSignal): StepPlace {
 }
 
 /** What the processes of the job left running ends with it, here and not in the next job. */
-async function complete(job: JobRun): Promise<void> {
+async function complete(job: JobRun, conclude: () => JobResult): Promise<JobResult> {
   const { layout, agent } = job.machine;
+  let result: JobResult | undefined;
   await reportStep(job, { ref: "complete", phase: "complete", name: "Complete job" }, async () => {
+    // What is wrong with the outputs is said here.
+    result = conclude();
     await agent.reset({ empty: [layout.temp], killTrackingId: job.trackingId });
     return { kind: "ran", outcome: "success", conclusion: "success", outputs: {} };
   });
+  return result ?? conclude();
 }
 
 /** Computed also when the job failed; an empty one is left out, and one that holds a secret too (ACTIONS-CONTRACT §2.5, §3.4). */

@@ -14,7 +14,7 @@ import { jobInstances, unexpanded } from "./job-instances.ts";
 import type { JobInstance } from "./job-run.ts";
 import { runCall } from "./run-call.ts";
 import type { CallInstance } from "./run-call.ts";
-import { cancelRequested, keyBelow } from "./workflow-run.ts";
+import { cancelReason, cancelRequested, keyBelow } from "./workflow-run.ts";
 import type { WorkflowRun } from "./workflow-run.ts";
 
 /** Runs one instance in a machine. The reason of `cancel` is a text where another job, and not a person, aborted it. */
@@ -96,7 +96,7 @@ function openJob(workflow: WorkflowRun, planned: PlannedJob, done: ReadonlyMap<s
   try {
     if (!ranEarlier(workflow, job) && !isTruthy(evaluate(job.condition, scope))) {
       return cancelRequested(workflow)
-        ? endAs("cancelled", cancelReason(workflow))
+        ? endAs("cancelled", cancelReason(workflow.cancel))
         : endAs("skipped", skipReason(job, done));
     }
   } catch (error) {
@@ -128,28 +128,25 @@ async function runInstance(
   const cancelled = cancelUnlessInsisting(workflow, instance, done);
   if (instance.unsupported !== undefined) return leaveOut(run, instance, instance.unsupported);
 
-  const superseded = new AbortController();
-  const cancel = AbortSignal.any([cancelled, siblings, superseded.signal]);
   const turn = await enterGroup(workflow, {
     template: instance.job.concurrency,
     scope: { contexts: jobContexts(workflow, instance, done), functions: {} },
     job: instance.key,
-    cancel,
-    onCancel: (reason) => superseded.abort(reason),
+    cancel: AbortSignal.any([cancelled, siblings]),
   });
   if (turn.kind === "refused") return endWithoutRunning(run, instance, "failure", turn.message);
   if (turn.kind === "cancelled") return endWithoutRunning(run, instance, "cancelled", turn.reason);
   using hold = turn.hold;
+  const { cancel, heldGroups } = turn;
 
   if (isCall(instance)) {
-    const heldGroups = turn.group === undefined ? workflow.heldGroups : new Set([...workflow.heldGroups, turn.group]);
     const caller = { ...workflow, heldGroups };
     const objection = endBeforeStart(workflow, instance, done, cancel);
     return objection ?? runCall(caller, instance, done, cancel, (called) => runJobs(called, start));
   }
   if (!isStepsInstance(instance)) throw new Error(`Job ${instance.key} is neither steps nor a call`);
   using slot = await run.slots.acquire();
-  const objection = endBeforeStart(workflow, instance, done, AbortSignal.any([siblings, superseded.signal]));
+  const objection = endBeforeStart(workflow, instance, done, cancel);
   if (objection !== undefined) return objection;
   const end = await start(workflow, instance, done, cancel);
   run.trouble.error ??= end.lost;
@@ -171,7 +168,7 @@ function endBeforeStart(
     return endWithoutRunning(run, instance, "cancelled", others.reason);
   if (run.killed()) return endWithoutRunning(run, instance, "cancelled", "the run was ended at once");
   if (!cancelRequested(workflow) || insists(workflow, instance, done)) return undefined;
-  return endWithoutRunning(run, instance, "cancelled", cancelReason(workflow));
+  return endWithoutRunning(run, instance, "cancelled", cancelReason(workflow.cancel));
 }
 
 /** Asked again when the run is cancelled: what was true before may not be now. One that cannot be evaluated is cancelled. */
@@ -224,10 +221,6 @@ function isCall(instance: JobInstance<Job>): instance is CallInstance {
 
 function isStepsInstance(instance: JobInstance<Job>): instance is JobInstance {
   return instance.job.kind === "steps";
-}
-
-function cancelReason({ cancel }: WorkflowRun): string {
-  return typeof cancel.reason === "string" ? cancel.reason : "the run was cancelled";
 }
 
 function skipReason(job: Job, done: ReadonlyMap<string, JobRecord>): string {

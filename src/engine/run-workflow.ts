@@ -45,7 +45,6 @@ export async function runWorkflow(
   };
   const abandon = new AbortController();
   const kill = AbortSignal.any([signals.kill, abandon.signal]);
-  const superseded = new AbortController();
   masker.addSecrets(settings.secrets);
   const oneMachine = settings.machinePer === "workflow";
   const run: RunContext = {
@@ -76,7 +75,7 @@ export async function runWorkflow(
     caller: undefined,
     calls: [],
     heldGroups: new Set(),
-    cancel: AbortSignal.any([signals.cancel, superseded.signal]),
+    cancel: signals.cancel,
   };
 
   const { workflow, event, declaredSteps } = plan;
@@ -92,7 +91,7 @@ export async function runWorkflow(
     provider: provider.name,
     declaredSteps,
   });
-  const jobs = await runInTurn(whole, kill, (reason) => superseded.abort(reason));
+  const jobs = await runInTurn(whole, kill);
 
   const counts = countFates(ledger);
   const faults = findMissingFates(plan, ledger);
@@ -115,19 +114,17 @@ interface RunEnd {
 }
 
 /** When its concurrency group lets it. */
-async function runInTurn(whole: WorkflowRun, kill: AbortSignal, supersede: (reason: string) => void): Promise<RunEnd> {
+async function runInTurn(whole: WorkflowRun, kill: AbortSignal): Promise<RunEnd> {
   const { run, planned, cancel } = whole;
   const turn = await enterGroup(whole, {
     template: planned.workflow.concurrency,
     scope: workflowScope(whole),
     job: undefined,
     cancel,
-    onCancel: supersede,
   });
   if (turn.kind === "in") {
     using hold = turn.hold;
-    const heldGroups = new Set(turn.group === undefined ? [] : [turn.group]);
-    return await runInMachines({ ...whole, heldGroups }, kill);
+    return await runInMachines({ ...whole, cancel: turn.cancel, heldGroups: turn.heldGroups }, kill);
   }
   const ends = planned.jobs.map((job) => {
     const instance = unexpanded(whole, job);

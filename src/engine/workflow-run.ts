@@ -34,3 +34,8 @@ export function keyBelow({ caller }: Pick<WorkflowRun, "caller">, name: string):
 export function nameBelow({ caller }: Pick<WorkflowRun, "caller">, name: string): string {
   return caller === undefined ? name : `${caller.name} / ${name}`;
 }
+
+/** A text where another job or run, and not a person, aborted it. */
+export function cancelReason({ reason }: AbortSignal): string {
+  return typeof reason === "string" ? reason : "the run was cancelled";
+}

@@ -2,10 +2,15 @@
  * Reads a file of a repository, which may be a stranger's: only a regular file (a link to a device never ends, a pipe never
  * begins), and never more of it than may be used. Synchronous: such files are small, and planning reads them in between.
  */
-import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readSync, realpathSync } from "node:fs";
+import { relative, sep } from "node:path";
 
-/** Throws what the file system throws, and errors with the same kind of `code` for what is no regular file or too large. */
-export function readFileWithin(path: string, maxBytes: number): Buffer {
+/** No link may lead out of `root`; undefined for a file that the operator named. Throws what the file system throws, and errors with the same kind of `code` for what is no regular file or too large. */
+export function readFileWithin(path: string, maxBytes: number, root: string | undefined): Buffer {
+  const inside = root === undefined ? "" : relative(realpathSync(root), realpathSync(path));
+  if (inside === ".." || inside.startsWith(`..${sep}`)) {
+    throw new FileRefused("ELINK", "it is a link that leads out of the repository");
+  }
   // Without O_NONBLOCK opening a pipe waits for a writer.
   const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {

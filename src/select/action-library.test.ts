@@ -217,43 +217,40 @@ describe("an action in a mirror", () => {
 });
 
 describe("a repository as tarballs", () => {
-  const at = (): Around => ({ mirrorDir: join(directory.path, "tarballs") });
-  const file = (name: string): string => join(directory.path, "tarballs/octo_thing", name);
-
   it("is found by commit as GitHub's runner keeps it, by tag and by branch, with or without a directory around", async () => {
-    archive(sha, file(`${sha}.tar.gz`), "--prefix=octo-thing-0123/");
-    archive("v1", file("v1.tar.gz"));
-    archive("main", file("release/v2.tar.gz"));
+    archive(sha, tarball(`${sha}.tar.gz`), "--prefix=octo-thing-0123/");
+    archive("v1", tarball("v1.tar.gz"));
+    archive("main", tarball("release/v2.tar.gz"));
     for (const ref of [sha, "v1", "release/v2"]) {
-      const { library } = create(at());
+      const { library } = create(inTarballs());
       await library.load(reference(`Octo/Thing@${ref}`));
       const found = library.find(reference(`Octo/Thing@${ref}`));
       expect(found).toMatchObject({ kind: "found", action: { sha }, manifest: { path: "action.yml", text: MANIFEST } });
       const files = ["README.md", "action.yml", "index.js", "sub/", "sub/dir/", "sub/dir/action.yaml"];
       expect(await namesOf(library, `Octo/Thing@${ref}`)).toEqual(files);
     }
-    expect(shaOf(await known("octo/thing@v9", at()))).toContain("no v9.tar.gz in");
-    expect(shaOf(await known("octo/thing@V1", at()))).toContain("no V1.tar.gz in");
+    expect(shaOf(await known("octo/thing@v9", inTarballs()))).toContain("no v9.tar.gz in");
+    expect(shaOf(await known("octo/thing@V1", inTarballs()))).toContain("no V1.tar.gz in");
   });
 
   it("is not believed about another commit than its own, nor without one", async () => {
     const other = commit(source, { x: "y" });
-    archive(other, file(`${sha}.tar.gz`));
-    expect(shaOf(await known(`octo/thing@${sha}`, at()))).toContain(`it is of commit ${other}`);
-    archive("main^{tree}", file("v1.tar.gz"));
-    expect(shaOf(await known("octo/thing@v1", at()))).toContain("does not say its commit");
+    archive(other, tarball(`${sha}.tar.gz`));
+    expect(shaOf(await known(`octo/thing@${sha}`, inTarballs()))).toContain(`it is of commit ${other}`);
+    archive("main^{tree}", tarball("v1.tar.gz"));
+    expect(shaOf(await known("octo/thing@v1", inTarballs()))).toContain("does not say its commit");
   });
 
   it("is refused as a whole for one hostile entry, or when it is broken", async () => {
-    mkdirSync(file(""), { recursive: true });
+    mkdirSync(tarball(""), { recursive: true });
     execFileSync("ln", ["-s", "/etc", "evil"], { cwd: source });
-    archive(commit(source, {}), file("link.tar.gz"));
-    expect(shaOf(await known("octo/thing@link", at()))).toMatch(/entry "evil": a link that may lead outside/u);
-    writeFileSync(file(`${sha}.tar.gz`), "not gzip");
-    expect(shaOf(await known(`octo/thing@${sha}`, at()))).toContain("Cannot use the archive of octo/thing");
-    archive("v1", file("v1.tar.gz"));
-    writeFileSync(file("v1.tar.gz"), readFileSync(file("v1.tar.gz")).subarray(0, 200));
-    expect(shaOf(await known("octo/thing@v1", at()))).toContain("Cannot use the archive of octo/thing");
+    archive(commit(source, {}), tarball("link.tar.gz"));
+    expect(shaOf(await known("octo/thing@link", inTarballs()))).toMatch(/entry "evil": a link that may lead outside/u);
+    writeFileSync(tarball(`${sha}.tar.gz`), "not gzip");
+    expect(shaOf(await known(`octo/thing@${sha}`, inTarballs()))).toContain("Cannot use the archive of octo/thing");
+    archive("v1", tarball("v1.tar.gz"));
+    writeFileSync(tarball("v1.tar.gz"), readFileSync(tarball("v1.tar.gz")).subarray(0, 200));
+    expect(shaOf(await known("octo/thing@v1", inTarballs()))).toContain("Cannot use the archive of octo/thing");
   });
 });
 
@@ -333,6 +330,20 @@ describe("an action on a server", () => {
     }
   });
 
+  it("is noted when it is a commit that no branch or tag there ends in", async () => {
+    const { library, pins } = create({ url: server.url });
+    const older = git(source, "rev-parse", "main~1");
+    for (const ref of [older, sha]) await library.load(reference(`octo/thing@${ref}`));
+    expect(shaOf(library.find(reference(`octo/thing@${older}`)) ?? { kind: "missing", fault: "", fix: "" })).toBe(
+      older,
+    );
+    expect(pins.warnings.map(({ file }) => file)).toEqual([`octo/thing@${older}`]);
+    const lock: Lock = { uses: { [`octo/thing@${older}`]: { commit: older, files: {} } } };
+    const reviewed = create({ url: server.url, lock });
+    await reviewed.library.load(reference(`octo/thing@${older}`));
+    expect(reviewed.pins.warnings).toEqual([]);
+  });
+
   it("says what it tried when it is nowhere", async () => {
     expect(shaOf(await known("octo/absent@v1", { url: server.url, mirrorDir: data }))).toMatch(
       /no octo\/absent\.git in .*octo\/absent\.git: .*--mirror DIR/u,
@@ -353,10 +364,6 @@ describe("an action on a server", () => {
 });
 
 describe("a lock file", () => {
-  const lockOf = (commitId: string, manifest = MANIFEST): Lock => {
-    return { uses: { "Octo/thing@v1": { commit: commitId, files: { "action.yml": hashOf(manifest) } } } };
-  };
-
   it("stops a reference that has moved, naming both commits (SECURITY-RELIABILITY A23)", async () => {
     const moved = commit(source, { "evil.js": "x" });
     git(source, "tag", "-f", "v1");
@@ -407,3 +414,15 @@ describe("a lock file", () => {
     expect(shaOf(await known("octo/thing@v1", { mirrorDir: mirrors, lock: lockOf(sha), locked: true }))).toBe(sha);
   });
 });
+
+function inTarballs(): Around {
+  return { mirrorDir: join(directory.path, "tarballs") };
+}
+
+function tarball(name: string): string {
+  return join(directory.path, "tarballs/octo_thing", name);
+}
+
+function lockOf(commitId: string, manifest = MANIFEST): Lock {
+  return { uses: { "Octo/thing@v1": { commit: commitId, files: { "action.yml": hashOf(manifest) } } } };
+}

@@ -15,7 +15,7 @@ import type { ActionPlace } from "./action-places.ts";
 import { nameOf } from "./reference-pins.ts";
 import type { ReferencePins } from "./reference-pins.ts";
 import { reasonOf } from "./repository-places.ts";
-import type { RepositoryTree } from "./repository-places.ts";
+import type { RepositoryTree } from "./repository-tree.ts";
 
 /** References of one command. GitHub has no limit of its own; a stranger's composite actions could name any number. */
 const MAX_REFERENCES = 2_000;

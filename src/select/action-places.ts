@@ -10,8 +10,10 @@ import type { Remote } from "../git/network-git.ts";
 import { askForName, isCommitId, isRemoteTip, placeOf, remoteUrl } from "../git/remote-cache.ts";
 import type { Repository } from "../git/repository.ts";
 import { Semaphore } from "../lib/semaphore.ts";
-import { gitTree, mirror, orReason, ownRepository } from "./repository-places.ts";
-import type { Place, RepositoryTree } from "./repository-places.ts";
+import { mirror, orReason, ownRepository } from "./repository-places.ts";
+import type { Place } from "./repository-places.ts";
+import { gitTree } from "./repository-tree.ts";
+import type { RepositoryTree } from "./repository-tree.ts";
 import { ServerContact } from "./server-contact.ts";
 import type { RemoteReference } from "./workflow-reference.ts";
 
@@ -56,12 +58,15 @@ export function actionPlaces({
     all: [asked, kept],
     only: [asked],
   };
-  const local = (find: Place): ActionPlace => ({ find, kind: "local" });
   return [
     ...(repository === undefined ? [] : [local(ownRepository(repository))]),
     ...(mirrorDir === undefined ? [] : [local(mirror(mirrorDir))]),
     ...remembered[fetch],
   ];
+}
+
+function local(find: Place): ActionPlace {
+  return { find, kind: "local" };
 }
 
 /** Commits that were fetched whole. */

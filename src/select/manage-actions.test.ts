@@ -4,6 +4,8 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { listKeptActions } from "../git/kept-actions.ts";
 import { commit, createRepository, createTestDirectory, git, writeFiles } from "../git/repository.fixture.ts";
 import type { TestDirectory } from "../git/repository.fixture.ts";
+import { describeRepository } from "../git/repository.ts";
+import { createWorkflowSources } from "./workflow-sources.ts";
 import { startGitServer } from "./git-server.fixture.ts";
 import type { GitServer } from "./git-server.fixture.ts";
 import { fetchReferences, lockReferences, pruneActions, verifyActions } from "./manage-actions.ts";
@@ -147,6 +149,20 @@ describe("what is kept on this host", () => {
     expect(second.changes).toContainEqual({ reference: "octo/js@v1", before: expect.stringMatching(/./u), after: sha });
   });
 
+  it("serves called workflows when the server is gone", async () => {
+    await fetchReferences(request, environment);
+    const { remote, mirrorDir } = environment;
+    const away = { ...remote, serverUrl: server.url };
+    await server[Symbol.asyncDispose]();
+    const signal = AbortSignal.timeout(20_000);
+    const repository = await describeRepository(own);
+    const sources = createWorkflowSources({ repository, mirrorDir, remote: away, signal });
+    const tree = await sources.open({ owner: "Octo", name: "flows", ref: "main" });
+    if (typeof tree === "string") throw new Error(tree);
+    expect(await tree.read(".github/workflows/x.yml")).toMatchObject({ kind: "text" });
+    server = await startGitServer(mirrors);
+  });
+
   it("is verified file by file, against what the lock file pins", async () => {
     await lockReferences(request, environment);
     const before = await verifyActions(environment);
@@ -170,7 +186,7 @@ describe("what is kept on this host", () => {
     if (old === undefined) throw new Error(JSON.stringify(kept));
     utimesSync(join(old.place.cwd, "hearth-uses", old.sha), new Date(0), new Date(0));
     expect(await pruneActions(environment, new Date(1_000))).toMatchObject([{ sha: old.sha }]);
-    expect(() => git(old.place.cwd, "cat-file", "-e", old.sha)).toThrow();
+    expect(() => git(old.place.cwd, "cat-file", "-e", old.sha)).toThrow("cat-file");
     expect(await listKeptActions(environment.remote.directory)).toHaveLength(3);
     expect((await verifyActions(environment)).verified.every(({ fault }) => fault === undefined)).toBe(true);
     const later = new Date(Date.now() + 60_000);

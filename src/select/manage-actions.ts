@@ -21,8 +21,8 @@ import { hashOf } from "./lock.ts";
 import type { Lock, LockEntry } from "./lock.ts";
 import { readLock, writeLock } from "./lock-file.ts";
 import { nameOf, ReferencePins } from "./reference-pins.ts";
-import { gitTree } from "./repository-places.ts";
 import type { Place } from "./repository-places.ts";
+import { gitTree } from "./repository-tree.ts";
 import { HEARTH_FILE } from "./settings-node.ts";
 import { createWorkflowSources } from "./workflow-sources.ts";
 

@@ -14,8 +14,8 @@ import type { FileContent } from "../git/file-at-commit.ts";
 import { isCommitId } from "../git/remote-cache.ts";
 import { checkedArchive, checkedEntries } from "./checked-archive.ts";
 import { MAX_WORKFLOW_BYTES } from "./read-files.ts";
-import { entryOf } from "./repository-places.ts";
-import type { RepositoryTree } from "./repository-places.ts";
+import { entryOf } from "./directory-entry.ts";
+import type { RepositoryTree } from "./repository-tree.ts";
 import type { RemoteReference } from "./workflow-reference.ts";
 
 /** Throws ACTION_UNAVAILABLE for a tarball that cannot be used. A sentence says why there is none. */

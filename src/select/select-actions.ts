@@ -84,7 +84,7 @@ export function withOwnActions(
     async open(action) {
       if (snapshot === undefined || !isOwn(action)) return source.open(action);
       const [{ gitTree }, { bareRepository }] = await Promise.all([
-        import("./repository-places.ts"),
+        import("./repository-tree.ts"),
         import("../git/file-at-commit.ts"),
       ]);
       const [owner = "", name = ""] = action.repository.split("/");
