@@ -1,14 +1,20 @@
 /**
- * `node scripts/corpus.ts [directory]`: the table of a corpus (default ../shared/corpus), by class; then what is said of its real
- * files, by message and with an example, so that each can be held against what GitHub would say.
+ * `node scripts/corpus.ts [directory] [mirrors]`: the table of a corpus (default ../shared/corpus), by class; then what is said of
+ * its real files, by message and with an example, so that each can be held against what GitHub would say. With a directory of
+ * mirrors (as `--mirror`), actions of other repositories are looked up there, and nowhere else.
  */
-import { join } from "node:path";
+import { join, resolve } from "node:path";
+import { referenceText } from "../src/action/reference.ts";
+import type { RemoteReference } from "../src/action/reference.ts";
+import { ActionLibrary } from "../src/select/action-library.ts";
+import { ReferencePins } from "../src/select/reference-pins.ts";
+import { mirror } from "../src/select/repository-places.ts";
 import { planCorpus } from "../test/corpus.ts";
 import type { CorpusDiagnostic, CorpusFile } from "../test/corpus.ts";
 
 const corpus = process.argv[2] ?? join(import.meta.dirname, "..", "..", "shared", "corpus");
 const startedAt = performance.now();
-const files = planCorpus(corpus);
+const files = await planWithMirrors(process.argv[3]);
 const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
 
 const WIDTHS = [7, 7, 8, 8, 6, 7, 6, 9, 6, 7, 9, 12];
@@ -45,6 +51,27 @@ for (const kind of KINDS) {
   }
 }
 for (const { outcome, message } of real) if (outcome === "crashed") write(`\ncrashed: ${message}`);
+
+/** Level by level: what planning asks for and does not know is looked up, and the corpus is planned again. */
+async function planWithMirrors(mirrorDir: string | undefined): Promise<readonly CorpusFile[]> {
+  if (mirrorDir === undefined) return planCorpus(corpus);
+  const pins = new ReferencePins(undefined, { locked: false, own: { owner: "o", name: "r" } });
+  const library = new ActionLibrary([{ find: mirror(resolve(mirrorDir)), kind: "local" }], pins);
+  for (;;) {
+    const lacking = new Map<string, RemoteReference>();
+    const planned = planCorpus(corpus, (reference) => {
+      const known = library.find(reference);
+      if (known === undefined) lacking.set(referenceText(reference), reference);
+      return known;
+    });
+    if (lacking.size === 0) {
+      const found = library.all().filter(({ known }) => known.kind === "found").length;
+      write(`actions of other repositories: ${library.all().length} references, ${found} in ${mirrorDir}`);
+      return planned;
+    }
+    await Promise.all([...lacking.values()].map((reference) => library.load(reference)));
+  }
+}
 
 function row(name: string, cells: readonly (string | number)[]): string {
   return `${name.padEnd(8)}${cells.map((cell, column) => String(cell).padStart((WIDTHS[column] ?? 0) + 1)).join("")}`;

@@ -5,6 +5,7 @@
 import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { basename, join } from "node:path";
 import { createWayChooser } from "../src/action/choose-way.ts";
+import type { WayOptions } from "../src/action/choose-way.ts";
 import { MANIFEST_FILES } from "../src/action/manifest.ts";
 import { formatDiagnostic } from "../src/lib/diagnostic.ts";
 import type { Diagnostic } from "../src/lib/diagnostic.ts";
@@ -47,9 +48,11 @@ export interface CorpusDiagnostic {
 interface Place {
   readonly workflow: (name: string) => string;
   readonly action: (path: string) => string;
+  readonly known?: WayOptions["known"];
 }
 
-export function planCorpus(corpus: string): CorpusFile[] {
+/** `known`: what is at hand of actions in other repositories. */
+export function planCorpus(corpus: string, known?: WayOptions["known"]): CorpusFile[] {
   const rows = readFileSync(join(corpus, "manifest.tsv"), "utf8").trim().split("\n").slice(1);
   return rows
     .map((row) => row.split("\t"))
@@ -59,6 +62,7 @@ export function planCorpus(corpus: string): CorpusFile[] {
       const place: Place = {
         workflow: (name) => join(folder, "workflows", name),
         action: (action) => join(folder, action),
+        known,
       };
       return planFile({ file, path, text: readFileSync(join(corpus, file), "utf8") }, kindOf(kind), place);
     });
@@ -154,7 +158,11 @@ function planEvent(workflow: Workflow, trigger: Trigger, warnings: readonly Diag
     event,
     inputs: trigger.event === "workflow_dispatch" ? inputs : {},
     vars: {},
-    chooseWay: createWayChooser((path) => actionAt(place, path), { builtins: true }),
+    chooseWay: createWayChooser((path) => actionAt(place, path), {
+      builtins: true,
+      known: place.known,
+      isOwn: ({ repository }) => repository === "o/r",
+    }),
     called: calledIn(place),
     runners: defaultRunners,
     select: { job: undefined, matrix: [] },

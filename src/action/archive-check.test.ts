@@ -116,7 +116,7 @@ describe("an action's archive", () => {
 
 /** Where a path leads, as a kernel would find out; `loop` where it gives up. */
 function followed(path: string, links: ReadonlyMap<string, string>): string {
-  const todo = path.split("/").reverse();
+  const todo = path.split("/").toReversed();
   let at: string[] = [];
   for (let steps = 0; todo.length > 0; steps++) {
     if (steps > 200) return "loop";
@@ -129,7 +129,7 @@ function followed(path: string, links: ReadonlyMap<string, string>): string {
     }
     const target = links.get([...at, part].join("/"));
     if (target === undefined) at = [...at, part];
-    else todo.push(...target.split("/").reverse());
+    else todo.push(...target.split("/").toReversed());
   }
   return at.join("/");
 }
