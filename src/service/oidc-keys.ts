@@ -3,7 +3,7 @@
  * newest signs. An older one stays in the published set for as long as a token of it can live, and for those who have not seen
  * the new set yet. Source: RFC 7517, RFC 7638, RFC 7518 §3.3.
  */
-import { createHash, createPrivateKey, createPublicKey, generateKeyPair, sign } from "node:crypto";
+import { createHash, createPrivateKey, createPublicKey, generateKeyPair, randomUUID, sign } from "node:crypto";
 import type { KeyObject } from "node:crypto";
 import { chmod, link, mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -81,10 +81,10 @@ interface SigningKey {
   readonly published: PublicKey;
 }
 
-/** Complete or not there; of two processes at once both make one, and both are published. */
+/** Complete or not there; of two that come at once both make one, and both are published. */
 async function makeKey(directory: string, madeAtMs: number): Promise<string> {
   const { privateKey } = await promisify(generateKeyPair)("rsa", { modulusLength: MODULUS_BITS });
-  const partial = join(directory, `${process.pid}-${madeAtMs}.partial`);
+  const partial = join(directory, `${randomUUID()}.partial`);
   await writeFile(partial, privateKey.export({ type: "pkcs8", format: "pem" }), { mode: 0o600, flag: "wx" });
   try {
     for (let at = madeAtMs; ; at += 1) {

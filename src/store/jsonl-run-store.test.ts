@@ -180,6 +180,16 @@ describe("listing", () => {
 });
 
 describe("forgetting", () => {
+  it("tells which run was removed, whose other belongings can go then", async () => {
+    const removed: string[] = [];
+    const onRemoved = async (run: string): Promise<void> => void removed.push(run);
+    const telling = createJsonlRunStore({ stateDir, now: () => clockMs, random: Math.random, onRemoved });
+    const writer = await telling.create(ci);
+    await writer.close();
+    await telling.remove(writer.run);
+    expect(removed).toEqual([writer.run]);
+  });
+
   it("removes a run with all that is kept of it, at once and again", async () => {
     const writer = await kept(ending);
     await store.remove(writer.run);

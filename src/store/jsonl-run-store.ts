@@ -30,9 +30,11 @@ export interface RunStoreOptions {
   readonly now: () => number;
   /** Of `[0, 1)`. */
   readonly random: () => number;
+  /** Called after a run was removed: what else is kept of it can go. */
+  readonly onRemoved?: (run: string) => Promise<void>;
 }
 
-export function createJsonlRunStore({ stateDir, now, random }: RunStoreOptions): RunStore {
+export function createJsonlRunStore({ stateDir, now, random, onRemoved }: RunStoreOptions): RunStore {
   const runsDir = join(stateDir, "runs");
   const numbersDir = join(stateDir, "run-numbers");
 
@@ -84,6 +86,7 @@ export function createJsonlRunStore({ stateDir, now, random }: RunStoreOptions):
     if (!isRunId(run)) throw new EngineError("RUN_NOT_FOUND", `${run} is not the id of a run`);
     try {
       await rm(join(runsDir, run), { recursive: true, force: true });
+      await onRemoved?.(run);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       throw new EngineError("STATE_UNWRITABLE", `Cannot remove run ${run}: ${reason}`, { cause: error });
@@ -190,7 +193,7 @@ async function readRun(runsDir: string, run: string): Promise<StoredRun | undefi
   const identity = { pid: writer.pid, bootId: writer.bootId, startTicks: writer.startTicks };
   const state: RunState =
     ending === undefined ? { status: isAlive(identity) ? "in_progress" : "lost" } : { status: "completed", ending };
-  return { ...known, title: beginning?.title, attempt: beginning?.attempt ?? 1, state };
+  return { ...known, title: beginning?.title, attempt: beginning?.attempt ?? 1, firstRun: beginning?.firstRun, state };
 }
 
 async function readEnds(path: string): Promise<{

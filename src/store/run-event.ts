@@ -58,6 +58,8 @@ export type RunEvent = { readonly at: string } & (
       readonly title?: string;
       /** 2 and more: this run goes on from an earlier one, whose successful jobs are not run again. */
       readonly attempt?: number;
+      /** Beside `attempt`: the run that was the first one. All attempts have its `github.run_id`. */
+      readonly firstRun?: string;
       readonly provider: ProviderName;
       readonly declaredSteps: number;
     }
@@ -92,6 +94,18 @@ export type RunEvent = { readonly at: string } & (
   | ({ readonly type: "group_end" } & StepRef)
   | ({ readonly type: "annotation"; readonly annotation: AnnotationFields } & StepRef)
   | ({ readonly type: "step_summary"; readonly markdown: string } & StepRef)
+  /** An outside place that the machine asked for while the step ran; said once for each place and answer, when the step has ended. */
+  | ({
+      readonly type: "egress";
+      readonly host: string;
+      /** 0 where a request named none. */
+      readonly port: number;
+      readonly allowed: boolean;
+      /** How often it was asked for: connections, or requests of plain HTTP. */
+      readonly times: number;
+      /** Why it was refused; absent where it was allowed. */
+      readonly reason?: string;
+    } & StepRef)
   | ({
       readonly type: "step_completed";
       readonly phase: StepPhase;
@@ -99,6 +113,15 @@ export type RunEvent = { readonly at: string } & (
       readonly fate: Fate;
       readonly durationMs: number;
     } & StepRef)
+  /** A job changed something through GitHub's API: what it sent, cut when it is long. */
+  | {
+      readonly type: "api_write";
+      readonly job: JobKey;
+      readonly method: string;
+      readonly path: string;
+      readonly status: number;
+      readonly body: string;
+    }
   | {
       readonly type: "job_completed";
       readonly job: JobKey;

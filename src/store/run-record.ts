@@ -23,6 +23,8 @@ export interface RunRecord {
   readonly title: string | undefined;
   /** From 1; 2 and more goes on from an earlier run. */
   readonly attempt: number;
+  /** The first attempt, where this is a later one. */
+  readonly firstRun: string | undefined;
   readonly provider: ProviderName | undefined;
   /** The `concurrency` group that the run waits for now. */
   readonly waitingFor: string | undefined;
@@ -116,6 +118,7 @@ export function emptyRecord(): GrowingRecord {
     event: undefined,
     title: undefined,
     attempt: 1,
+    firstRun: undefined,
     provider: undefined,
     waitingFor: undefined,
     startedAt: undefined,
@@ -138,6 +141,7 @@ export function applyEvent(record: GrowingRecord, event: RunEvent): void {
       record.event = event.event;
       record.title = event.title;
       record.attempt = event.attempt ?? 1;
+      record.firstRun = event.firstRun;
       record.provider = event.provider;
       record.counts = { ...record.counts, declared: event.declaredSteps };
       return;
@@ -178,6 +182,7 @@ export function applyEvent(record: GrowingRecord, event: RunEvent): void {
       return;
     case "group":
     case "group_end":
+    case "egress":
       return;
     case "annotation":
       record.annotations.push({ job: event.job, step: event.step, annotation: event.annotation });

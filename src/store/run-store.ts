@@ -52,6 +52,8 @@ export interface StoredRun extends NewRun {
   readonly title: string | undefined;
   /** From 1. */
   readonly attempt: number;
+  /** The first attempt, where this is a later one. */
+  readonly firstRun?: string | undefined;
   readonly state: RunState;
 }
 
