@@ -5,6 +5,7 @@
 import { chmod, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { build } from "esbuild";
+import { bundleBuiltins } from "./bundle-builtins.ts";
 import { bundleAgent } from "./bundle-agent.ts";
 
 const root = join(import.meta.dirname, "..");
@@ -27,4 +28,5 @@ await build({
   external: ["esbuild"],
 });
 await bundleAgent(join(root, "dist", "guest", "agent.js"));
+await bundleBuiltins(join(root, "dist", "builtins"));
 await chmod(join(root, "dist", "main.js"), 0o755);

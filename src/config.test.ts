@@ -71,7 +71,23 @@ describe("numbers and names", () => {
   });
 });
 
+const networkOf = (flags: Flags, environment = {}) => {
+  const { network, repositoryNetwork } = config(flags, environment);
+  return [network, repositoryNetwork];
+};
+
 describe("the network", () => {
+  it("takes what the repository lists only when told to, beside hosts of one's own", () => {
+    expect(networkOf({})).toEqual([{ kind: "closed" }, false]);
+    expect(networkOf({ network: "repository" })).toEqual([{ kind: "closed" }, true]);
+    expect(networkOf({}, { HEARTH_NETWORK: "repository" })).toEqual([{ kind: "closed" }, true]);
+    expect(networkOf({ network: "repository", allowHost: ["a.example"] })).toEqual([
+      { kind: "allow", hosts: ["a.example"] },
+      true,
+    ]);
+    expect(networkOf({ network: "closed" }, { HEARTH_NETWORK: "repository" })).toEqual([{ kind: "closed" }, false]);
+  });
+
   it("is closed unless something opens it", () => {
     expect(config().network).toEqual({ kind: "closed" });
     expect(config({ network: "open" }, { HEARTH_NETWORK: "closed" }).network).toEqual({ kind: "open" });

@@ -26,15 +26,31 @@ export interface Config {
   readonly machineCpus: number;
   readonly machineMemoryMib: number;
   readonly network: NetworkPolicy;
+  /** What `hearth.yml` lists is reachable as well. */
+  readonly repositoryNetwork: boolean;
   /** PEM files, absolute, for `readCertificateAuthorities`. */
   readonly certificateFiles: readonly CertificateFile[];
   /** With a slash at its end; may hold credentials. */
   readonly npmRegistry: string;
+  /** Proxies of Go modules, in order; without a slash at their ends. */
+  readonly goProxies: readonly string[];
+  /** As pip has it: ends in `/simple`; may hold credentials. */
+  readonly pypiIndex: string;
   /** Absolute; bare repositories `<owner>/<name>.git`. Undefined for none. */
   readonly mirrorDir: string | undefined;
   /** Where called workflows of other repositories are fetched from; without a slash at its end. */
   readonly serverUrl: string;
   readonly githubToken: string | undefined;
+  /** Who answers when jobs ask GitHub's API: this host, or GitHub with the token of this host. */
+  readonly api: ApiSource;
+  /** GitHub's own REST API, without a slash at its end. */
+  readonly apiUrl: string;
+  /** Absolute; what the API begins with beside the event. */
+  readonly apiStateFile: { readonly path: string; readonly source: string } | undefined;
+  /** Of identity tokens, without a slash at its end; undefined: the services' own address, which only machines reach. */
+  readonly oidcIssuer: string | undefined;
+  /** How much is kept of what workflows cache. */
+  readonly cacheLimits: { readonly repositoryBytes: number; readonly ageMs: number };
   /** The proxy that this host itself must use to get outside. */
   readonly upstreamProxy: UpstreamProxy | undefined;
   readonly settings: readonly Setting[];
@@ -50,6 +66,8 @@ interface UpstreamProxy {
   readonly url: string;
   readonly noProxy: readonly string[];
 }
+
+export type ApiSource = "local" | "github";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -111,6 +129,13 @@ export function loadConfig(flags: Flags, environment: Environment, directory: st
 
   const serverUrl = findServerUrl(variable("GITHUB_SERVER_URL"));
   const githubToken = variable("GITHUB_TOKEN");
+  const api = findApi(flagged("--api", flags.api) ?? variable("HEARTH_API"));
+  const apiUrl = findPlainAddress(variable("GITHUB_API_URL")) ?? byDefault("https://api.github.com");
+  const stateFile = flagged("--api-state", flags.apiState) ?? variable("HEARTH_API_STATE");
+  const apiState = stateFile === undefined ? undefined : path(stateFile);
+  const oidcIssuer = findPlainAddress(variable("HEARTH_OIDC_ISSUER"));
+  const cacheMib = count(variable("HEARTH_CACHE_MIB"), 1024 * 1024) ?? byDefault(10 * 1024);
+  const cacheDays = count(variable("HEARTH_CACHE_DAYS"), 3650) ?? byDefault(7);
 
   const settings: Setting[] = [
     setting("data", "images and what setup installed", dataDir),
@@ -126,10 +151,19 @@ export function loadConfig(flags: Flags, environment: Environment, directory: st
     }),
     ...certificateFiles.map((file) => setting("certificates", "authorities that machines trust as well", file)),
     ...(mirror === undefined ? [] : [setting("mirror", "repositories for checkouts", mirror)]),
+    ...(oidcIssuer === undefined ? [] : [setting("oidc issuer", "who identity tokens say they are from", oidcIssuer)]),
     setting("server", "where called workflows of other repositories are fetched from", serverUrl),
     ...(githubToken === undefined
       ? []
       : [setting("github token", "for fetching from the server", { ...githubToken, value: "***" })]),
+    setting("caches", "of each repository, the least recently used going first", cacheMib, "MiB"),
+    setting("cache age", "how long a cache is kept that nothing asks for", cacheDays, "days"),
+    setting(
+      "api",
+      "who answers when jobs ask GitHub's API",
+      api.value === "local" ? { ...api, value: "local" } : { ...api, value: `github (${apiUrl.value})` },
+    ),
+    ...(apiState === undefined ? [] : [setting("api state", "what the API begins with", apiState)]),
     setting("npm registry", "where npm in machines gets packages", redacted(npmRegistry)),
     ...(proxy === undefined
       ? []
@@ -149,12 +183,24 @@ export function loadConfig(flags: Flags, environment: Environment, directory: st
     concurrency: concurrency.value,
     machineCpus: machineCpus.value,
     machineMemoryMib: machineMemoryMib.value,
-    network: network.value,
+    network: network.value.policy,
+    repositoryNetwork: network.value.ofRepository,
     certificateFiles: certificateFiles.map(({ value, source }) => ({ path: value, source })),
     npmRegistry: npmRegistry.value,
+    // `direct` and `off` are for `go` itself.
+    goProxies: (variable("GOPROXY")?.value ?? "https://proxy.golang.org")
+      .split(/[,|]/u)
+      .filter((proxy) => /^https?:\/\//u.test(proxy))
+      .map((proxy) => proxy.replace(/\/+$/u, "")),
+    pypiIndex: (variable("PIP_INDEX_URL")?.value ?? "https://pypi.org/simple").replace(/\/+$/u, ""),
     mirrorDir: mirror?.value,
     serverUrl: serverUrl.value,
     githubToken: githubToken?.value,
+    api: api.value,
+    apiUrl: apiUrl.value,
+    apiStateFile: apiState && { path: apiState.value, source: apiState.source },
+    oidcIssuer: oidcIssuer?.value,
+    cacheLimits: { repositoryBytes: cacheMib.value * 1024 ** 2, ageMs: cacheDays.value * 24 * 3600_000 },
     upstreamProxy: proxyUrl === undefined ? undefined : { url: proxyUrl, noProxy: listed(noProxy) },
     settings,
   });
@@ -216,28 +262,38 @@ function findProvider(found: Found<string> | undefined): Found<ProviderName> | u
   return { value: name, source: found.source };
 }
 
+interface Network {
+  readonly policy: NetworkPolicy;
+  readonly ofRepository: boolean;
+}
+
 /** `--network` and `--allow-host` stand together before both variables. */
-function findNetwork(flags: Flags, variable: Variable): Found<NetworkPolicy> {
+function findNetwork(flags: Flags, variable: Variable): Found<Network> {
   const fromFlags = flags.network !== undefined || (flags.allowHost ?? []).length > 0;
   const policy = fromFlags ? flagged("--network", flags.network) : variable("HEARTH_NETWORK");
   const hosts = fromFlags
     ? (flags.allowHost ?? []).map((value) => ({ value, source: "--allow-host" }))
     : listed(variable("HEARTH_ALLOW_HOSTS")?.value ?? "").map((value) => ({ value, source: "$HEARTH_ALLOW_HOSTS" }));
-  if (policy !== undefined && policy.value !== "open" && policy.value !== "closed") throw bad(policy, "open or closed");
+  if (policy !== undefined && !["open", "closed", "repository"].includes(policy.value)) {
+    throw bad(policy, "open, closed or repository");
+  }
   for (const host of hosts) {
     if (!/^(?:\*\.)?[a-z0-9-]+(?:\.[a-z0-9-]+)*(?::\d{1,5})?$/i.test(host.value))
       throw bad(host, "host, host:port or *.domain");
   }
-  if (policy?.value === "open") return { value: { kind: "open" }, source: policy.source };
+  const ofRepository = policy?.value === "repository";
+  if (policy?.value === "open") return { value: { policy: { kind: "open" }, ofRepository }, source: policy.source };
   const [first] = hosts;
   if (first !== undefined) {
-    return { value: { kind: "allow", hosts: hosts.map(({ value }) => value) }, source: first.source };
+    const allow: NetworkPolicy = { kind: "allow", hosts: hosts.map(({ value }) => value) };
+    return { value: { policy: allow, ofRepository }, source: first.source };
   }
-  return { value: { kind: "closed" }, source: policy?.source ?? "default" };
+  return { value: { policy: { kind: "closed" }, ofRepository }, source: policy?.source ?? "default" };
 }
 
-function describeNetwork(network: NetworkPolicy): string {
-  return network.kind === "allow" ? `only ${network.hosts.join(", ")}` : network.kind;
+function describeNetwork({ policy, ofRepository }: Network): string {
+  const own = policy.kind === "allow" ? `only ${policy.hosts.join(", ")}` : policy.kind;
+  return ofRepository ? `${own === "closed" ? "only" : `${own} and`} what hearth.yml lists` : own;
 }
 
 /** In npm's own order: environment, the repository's .npmrc, the user's. `npm config get` would cost 300 ms. */
@@ -263,9 +319,21 @@ function repositoryAround(directory: string): string {
   }
 }
 
+function findApi(found: Found<string> | undefined): Found<ApiSource> {
+  if (found === undefined) return byDefault("local");
+  const { value, source } = found;
+  if (value !== "local" && value !== "github") throw bad(found, "local or github");
+  return { value, source };
+}
+
 /** As Actions name it. Credentials in it would be printed and logged. */
 function findServerUrl(found: Found<string> | undefined): Found<string> {
-  if (found === undefined) return byDefault("https://github.com");
+  return findPlainAddress(found) ?? byDefault("https://github.com");
+}
+
+/** Without slashes at its end. */
+function findPlainAddress(found: Found<string> | undefined): Found<string> | undefined {
+  if (found === undefined) return undefined;
   const url = URL.canParse(found.value) ? new URL(found.value) : undefined;
   const isPlain =
     url !== undefined && /^https?:$/.test(url.protocol) && url.username + url.password + url.search === "";

@@ -11,6 +11,7 @@ const ROOT = join(import.meta.dirname, "..", "src");
 /** They know the ports, never the engine, and one another only as `ALSO` says. */
 const ADAPTERS = [
   "guest",
+  "builtin",
   "image",
   "service",
   "git",
@@ -41,7 +42,8 @@ const LAYERS: readonly (readonly string[])[] = [
   ADAPTERS,
   ["select"],
   ["commands"],
-  ["agent-bundle.ts", "config.ts"],
+  ["agent-bundle.ts", "builtin-bundle.ts", "config.ts"],
+  ["run-api.ts"],
   ["compose.ts"],
   ["main.ts"],
 ];
@@ -57,6 +59,7 @@ const ALSO: Readonly<Record<string, readonly string[]>> = {
 /** What stands lower and is still not theirs. The agent ships into a hostile place and knows only the protocol. */
 const NEVER: Readonly<Record<string, readonly string[]>> = {
   ...Object.fromEntries(ADAPTERS.map((adapter) => [adapter, ["engine", "joblog"]])),
+  builtin: LAYERS.flat().filter((unit) => !["lib", "builtin"].includes(unit)),
   guest: LAYERS.flat().filter((unit) => !["lib", "protocol", "guest"].includes(unit)),
 };
 

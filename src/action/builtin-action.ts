@@ -7,7 +7,7 @@ import type { Builtin, RemoteAction, Way } from "../plan/plan.ts";
 /** No commit has this name, so nothing that was resolved is ever taken for it. */
 const SHA = "0".repeat(40);
 
-export function builtinAction(builtin: Exclude<Builtin, "checkout">): RemoteAction {
+function builtinAction(builtin: Exclude<Builtin, "checkout">): RemoteAction {
   return { repository: "hearth/builtins", path: builtin, ref: "builtin", sha: SHA };
 }
 

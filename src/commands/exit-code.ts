@@ -81,6 +81,7 @@ const codes: { readonly [code in ErrorCode]: ExitCode } = {
   BAD_USAGE: exitCode.usage,
   BAD_CONFIG: exitCode.usage,
   RUN_NOT_FOUND: exitCode.usage,
+  ARCHIVE_REFUSED: exitCode.failure,
   PROVIDER_UNAVAILABLE: exitCode.machine,
   KVM_UNAVAILABLE: exitCode.machine,
   GVISOR_UNAVAILABLE: exitCode.machine,

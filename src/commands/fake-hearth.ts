@@ -11,10 +11,20 @@ import type { Isolation, Provider } from "../provider/provider.ts";
 import type { Conclusion, Fate, FateCounts, RunEvent, RunEventBody } from "../store/run-event.ts";
 import type { RunStore, StoredRun } from "../store/run-store.ts";
 import type { Finding } from "../lint/finding.ts";
+import type { KeptAction } from "../git/kept-actions.ts";
+import type { ManageReport } from "../select/manage-actions.ts";
 import type { LintReport } from "../select/lint-files.ts";
 import type { SelectRequest } from "../select/select-workflows.ts";
 import type { DoctorLine } from "../setup/inspect-host.ts";
-import type { Hearth, ImageSummary, RunOptions, WatchListener } from "./hearth.ts";
+import type {
+  ArtifactSummary,
+  CacheSummary,
+  Hearth,
+  ImageSummary,
+  ToolSummary,
+  RunOptions,
+  WatchListener,
+} from "./hearth.ts";
 
 interface FakeRun {
   readonly events?: readonly RunEventBody[];
@@ -37,10 +47,18 @@ export interface FakeHearthOptions {
   readonly isolation?: Isolation;
   readonly stored?: readonly (StoredRun & { readonly events: readonly RunEvent[] })[];
   readonly images?: readonly ImageSummary[];
+  readonly tools?: readonly ToolSummary[];
+  readonly caches?: readonly CacheSummary[];
+  readonly managed?: ManageReport;
+  readonly keptActions?: readonly KeptAction[];
+  readonly verified?: Awaited<ReturnType<Hearth["actions"]["verify"]>>;
+  readonly artifacts?: readonly ArtifactSummary[];
   readonly doctorLines?: readonly DoctorLine[];
   /** The selection that is asked for as the `at`th fails. */
   readonly selectFails?: { readonly at: number; readonly error: Error };
 }
+
+const NOTHING_MANAGED: ManageReport = { repository: "/repo", changes: [], failures: [], warnings: [] };
 
 export interface FakeHearth extends Hearth {
   /** What was done, in order: `select`, `provider`, `start ci.yml`, `cancel ci.yml`, `kill ci.yml`, `end ci.yml`. */
@@ -94,6 +112,31 @@ export function fakeHearth(options: FakeHearthOptions = {}): FakeHearth {
     concurrency: options.concurrency ?? 2,
     settings: [{ name: "state", value: "/state", unit: undefined, doc: "runs, events and logs", source: "--state" }],
     store: fakeStore(options.stored ?? [], note),
+    actions: {
+      lock: async () => options.managed ?? NOTHING_MANAGED,
+      fetch: async () => options.managed ?? NOTHING_MANAGED,
+      list: async () => options.keptActions ?? [],
+      verify: async () => options.verified ?? { verified: [], lacking: [] },
+      async prune(before) {
+        note(`prune actions before ${before.toISOString()}`);
+        return options.keptActions ?? [];
+      },
+    },
+    caches: {
+      list: async () => options.caches ?? [],
+      remove: async (ids) => note(`remove caches ${ids.join(" ")}`),
+    },
+    artifacts: {
+      async list(run) {
+        note(`artifacts of ${run}`);
+        return options.artifacts ?? [];
+      },
+      save: async ({ id }, directory) => note(`save artifact ${id} in ${directory}`),
+    },
+    identity: {
+      publicKeys: async () => [{ kid: "k1" }],
+      rotate: async () => note("rotate"),
+    },
     images: {
       async build({ definition, progress }) {
         note(`build ${definition ?? "default"}`);
@@ -104,6 +147,18 @@ export function fakeHearth(options: FakeHearthOptions = {}): FakeHearth {
       async remove(name) {
         note(`remove ${name}`);
         return anImage();
+      },
+    },
+    tools: {
+      async add(wish, { progress }) {
+        note(`add ${wish}`);
+        progress("fetching\u001b[2J");
+        return aTool(wish);
+      },
+      list: async () => options.tools ?? [],
+      async remove(wish) {
+        note(`remove ${wish}`);
+        return [aTool(wish)];
       },
     },
     async select(request) {
@@ -120,6 +175,7 @@ export function fakeHearth(options: FakeHearthOptions = {}): FakeHearth {
         secrets: {},
         warnings: [],
         environments: {},
+        network: [],
       };
     },
     async lint(path) {
@@ -266,6 +322,17 @@ function anImage(): ImageSummary {
     builtAt: new Date(at),
     sizeBytes: 700 * 1024 * 1024,
     directory: "/data/images/default-abcdef012345",
+  };
+}
+
+function aTool(wish: string): ToolSummary {
+  const [name = "", version = "1.2.3"] = wish.split("@");
+  return {
+    name,
+    version,
+    arch: "x64",
+    sizeBytes: 200 * 1024 * 1024,
+    directory: `/data/tools/cache/${name}/${version}/x64`,
   };
 }
 

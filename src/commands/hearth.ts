@@ -7,6 +7,8 @@ import type { Plan } from "../plan/plan.ts";
 import type { RunnerMap } from "../plan/runner-map.ts";
 import type { ChosenProvider } from "../provider/choose-provider.ts";
 import type { Provider } from "../provider/provider.ts";
+import type { KeptAction } from "../git/kept-actions.ts";
+import type { ManageReport, ManageRequest, VerifiedAction } from "../select/manage-actions.ts";
 import type { LintReport } from "../select/lint-files.ts";
 import type { SelectRequest, Selection } from "../select/select-workflows.ts";
 import type { DoctorLine } from "../setup/inspect-host.ts";
@@ -20,6 +22,11 @@ export interface Hearth {
   readonly settings: readonly Setting[];
   readonly store: RunStore;
   readonly images: Images;
+  readonly tools: Tools;
+  readonly caches: Caches;
+  readonly actions: Actions;
+  readonly artifacts: Artifacts;
+  readonly identity: Identity;
   /** Reads the workflow files, makes the event and plans every file. A broken file is a result, not an exception. */
   select(request: SelectRequest): Promise<Selection>;
   /** Reads the workflow files and the actions that they use; nothing is planned and nothing fetched. `path` is absolute. */
@@ -43,6 +50,18 @@ export interface Hearth {
   doctor(): AsyncIterable<DoctorLine>;
 }
 
+/** Actions of other repositories: what references mean, and what is kept on this host. All throw BAD_USAGE for unreadable files. */
+interface Actions {
+  /** Writes the lock file, unless a reference cannot be found. */
+  lock(request: ManageRequest): Promise<ManageReport>;
+  fetch(request: ManageRequest): Promise<ManageReport>;
+  list(): Promise<readonly KeptAction[]>;
+  /** `lacking`: references that the lock file pins and that are not kept. */
+  verify(): Promise<{ readonly verified: readonly VerifiedAction[]; readonly lacking: readonly string[] }>;
+  /** Removes what was last used before then; returns it. */
+  prune(before: Date): Promise<readonly KeptAction[]>;
+}
+
 /** Flags that are settings: the same for every command, and laid over the environment by `config.ts`. */
 export interface Flags {
   readonly state?: string;
@@ -52,6 +71,8 @@ export interface Flags {
   readonly allowHost?: readonly string[];
   readonly caFile?: readonly string[];
   readonly mirror?: string;
+  readonly api?: string;
+  readonly apiState?: string;
 }
 
 export interface Setting {
@@ -74,6 +95,8 @@ export interface RunOptions {
   readonly machinePer: "workflow" | "job";
   readonly runners: RunnerMap;
   readonly environments: { readonly [name: string]: EnvironmentSettings };
+  /** Hosts that machines may reach beside those of the settings. */
+  readonly network: readonly string[];
   readonly skipUnsupported: boolean;
   readonly earlier: EarlierAttempt | undefined;
   /** Called with every event, in order, after it was given to the store. Must not throw. */
@@ -110,6 +133,71 @@ export interface ImageSummary {
   readonly name: string;
   readonly digest: string;
   readonly builtAt: Date;
+  readonly sizeBytes: number;
+  readonly directory: string;
+}
+
+interface Caches {
+  /** The one that was used last comes first. */
+  list(): Promise<readonly CacheSummary[]>;
+  /** Safe for ids that are not there any more. */
+  remove(ids: readonly number[]): Promise<void>;
+}
+
+interface Artifacts {
+  /** Of a run, oldest first. */
+  list(run: string): Promise<readonly ArtifactSummary[]>;
+  /** Into a directory that is new or empty. Throws STATE_UNREADABLE, ARCHIVE_REFUSED, and BAD_USAGE for one that is not. */
+  save(artifact: ArtifactSummary, directory: string): Promise<void>;
+}
+
+/** `hearth artifacts list --json` prints it: a change of a member is a change of a public format. */
+export interface ArtifactSummary {
+  readonly id: number;
+  readonly name: string;
+  /** Of the run: from 1. */
+  readonly attempt: number;
+  readonly sizeBytes: number;
+  /** In hex. */
+  readonly sha256: string;
+  readonly mimeType: string;
+  readonly createdAt: string;
+  readonly expiresAt: string;
+}
+
+interface Identity {
+  /** RFC 7517, newest first. Makes the first one. */
+  publicKeys(): Promise<readonly object[]>;
+  rotate(): Promise<void>;
+}
+
+/** `hearth caches list --json` prints it: a change of a member is a change of a public format. */
+export interface CacheSummary {
+  readonly id: number;
+  /** `owner/name` in lower case. */
+  readonly repository: string;
+  /** The ref that it belongs to. */
+  readonly scope: string;
+  readonly key: string;
+  readonly version: string;
+  readonly sizeBytes: number;
+  readonly createdAt: string;
+  readonly usedAt: string;
+}
+
+interface Tools {
+  /** `node@24`. At once when that version is there. Throws BAD_USAGE or SETUP_FAILED. */
+  add(wish: string, progress: Progress): Promise<ToolSummary>;
+  /** By name, newest first. */
+  list(): Promise<readonly ToolSummary[]>;
+  /** All whose version begins so. Throws BAD_USAGE where there is none. */
+  remove(wish: string): Promise<readonly ToolSummary[]>;
+}
+
+export interface ToolSummary {
+  readonly name: string;
+  readonly version: string;
+  readonly arch: string;
   readonly sizeBytes: number;
   readonly directory: string;
 }

@@ -63,6 +63,27 @@ describe("hearth image", () => {
   });
 });
 
+describe("hearth tools", () => {
+  it("adds one after another, telling what is done, and prints where each is", async () => {
+    const { code, stdout, stderr, hearth } = await run(["tools", "add", "node@24", "go@1.25"]);
+    expect(code).toBe(0);
+    expect(hearth.calls).toEqual(["add node@24", "add go@1.25"]);
+    expect(stdout).toBe("/data/tools/cache/node/24/x64\n/data/tools/cache/go/1.25/x64\n");
+    expect(stderr).toContain("fetching\nnode 24 x64, 200 MiB\n");
+    expect((await run(["tools", "add"])).code).toBe(2);
+  });
+
+  it("lists and removes", async () => {
+    const tool = { name: "node", version: "24.1.0", arch: "x64", sizeBytes: 200 << 20, directory: "/d" };
+    expect((await run(["tools", "list"], { tools: [tool] })).stdout).toBe(
+      "TOOL  VERSION  ARCH  SIZE     DIRECTORY\nnode  24.1.0   x64   200 MiB  /d\n",
+    );
+    expect((await run(["tools", "list"])).stderr).toContain("hearth tools add");
+    const removed = await run(["tools", "rm", "node@24"]);
+    expect(removed).toMatchObject({ code: 0, stderr: "removed node 24 x64, 200 MiB\n" });
+  });
+});
+
 describe("hearth setup", () => {
   it.each([
     { args: [], wish: "best" },

@@ -8,6 +8,8 @@ import type { RunEvent, StepRef } from "../store/run-event.ts";
 import { applyEvent, emptyRecord } from "../store/run-record.ts";
 import type { JobRecord, RunRecord, StepRecord } from "../store/run-record.ts";
 import type { StoredRun } from "../store/run-store.ts";
+import { apiLines } from "./api-lines.ts";
+import type { ApiWriteEvent } from "./api-lines.ts";
 import { counted } from "./counted.ts";
 import { colouredText, plainText, splitReturns } from "./display-text.ts";
 import { formatDuration } from "./duration.ts";
@@ -16,6 +18,8 @@ import type { ExitCode } from "./exit-code.ts";
 import type { Hearth } from "./hearth.ts";
 import { jobSummaryLines } from "./job-summaries.ts";
 import { paintLine } from "./line.ts";
+import { networkLines } from "./network-lines.ts";
+import type { EgressEvent } from "./network-lines.ts";
 import { fateText } from "./record-lines.ts";
 import type { Output, Terminal } from "./terminal.ts";
 
@@ -27,6 +31,10 @@ export interface LogsCommandOptions {
   readonly verbose?: boolean;
   /** What the steps wrote into their summaries instead of what they printed. */
   readonly summary?: boolean;
+  /** Which outside hosts the steps asked for, instead of what they printed. */
+  readonly network?: boolean;
+  /** What the jobs changed through GitHub's API, instead of what they printed. */
+  readonly api?: boolean;
 }
 
 export async function logs(
@@ -38,6 +46,8 @@ export async function logs(
   const { out, err, live } = terminal;
   const stored = await store.find(prefix);
   if (options.summary === true) return summary(store, stored, terminal, options);
+  if (options.api === true) return apiWrites(store, stored, terminal, options);
+  if (options.network === true) return network(store, stored, terminal, options);
   const record = emptyRecord();
   const writer = createLogWriter(out, live && options.verbose !== true);
   let shown = false;
@@ -70,6 +80,55 @@ async function summary(
   const lines = await jobSummaryLines({ ...record, jobs: wanted }, terminal, { label: undefined, limit: undefined });
   for (const line of lines) out.write(`${paintLine(line, out.colors)}\n`);
   if (lines.length === 0) err.write("No step wrote a summary.\n");
+  return exitCode.success;
+}
+
+async function apiWrites(
+  store: Hearth["store"],
+  stored: StoredRun,
+  { out, err }: Terminal,
+  options: LogsCommandOptions,
+): Promise<ExitCode> {
+  const record = emptyRecord();
+  const writes: ApiWriteEvent[] = [];
+  for await (const event of store.read(stored.run)) {
+    applyEvent(record, event);
+    if (event.type === "api_write") writes.push(event);
+  }
+  err.write(`${err.colors.dim(plainText(titleOf(stored)))}\n`);
+  const wanted = new Set(record.jobs.filter((job) => isWantedJob(record, job, options)).map(({ job }) => job));
+  if (wanted.size === 0 && options.job !== undefined) throw nothingWanted(stored, record, options);
+  const lines = writes.filter(({ job }) => wanted.has(job)).flatMap(apiLines);
+  for (const line of lines) out.write(`${line}\n`);
+  if (lines.length === 0) err.write("No job changed anything through the API.\n");
+  return exitCode.success;
+}
+
+async function network(
+  store: Hearth["store"],
+  stored: StoredRun,
+  { out, err }: Terminal,
+  options: LogsCommandOptions,
+): Promise<ExitCode> {
+  const record = emptyRecord();
+  const asked: EgressEvent[] = [];
+  for await (const event of store.read(stored.run)) {
+    applyEvent(record, event);
+    if (event.type === "egress") asked.push(event);
+  }
+  err.write(`${err.colors.dim(plainText(titleOf(stored)))}\n`);
+  const wanted = record.jobs.flatMap((job) => job.steps.filter((step) => isWanted(record, job, step, options)));
+  if (wanted.length === 0 && (options.job ?? options.step) !== undefined) throw nothingWanted(stored, record, options);
+  const events = asked.filter((event) => {
+    const { job, step } = placeOf(record, event);
+    return job !== undefined && step !== undefined && isWanted(record, job, step, options);
+  });
+  if (events.length > 0) {
+    const [heading = "", ...lines] = networkLines(events, record);
+    out.write(`${out.colors.dim(heading)}\n${lines.map((line) => `${line}\n`).join("")}`);
+  } else if (record.provider === "host") {
+    err.write("Nothing is known: steps on the host use its network, past Hearth.\n");
+  } else err.write("No step asked for an outside host.\n");
   return exitCode.success;
 }
 

@@ -67,6 +67,29 @@ describe("hearth plan", () => {
     expect((await run(["plan"], {})).code).toBe(4);
   });
 
+  it("marks what --skip-unsupported leaves out, as a job or as cells of one", async () => {
+    const plan = aPlan("m.yml");
+    const [job] = plan.jobs;
+    if (job === undefined) throw new Error("the plan has a job");
+    const reason = "The runner 'macos-14' is unsupported: machines run Linux";
+    const linux = { values: { os: "linux" }, label: "linux" };
+    const mac = { values: { os: "mac" }, label: "mac", unsupported: reason };
+    const jobs = [
+      { ...job, cells: [linux, mac] },
+      { ...job, cells: [{ ...mac, label: "" }] },
+      { ...job, cells: "dynamic" as const, unsupported: reason },
+    ];
+    const { code, stdout } = await run(["plan"], {
+      results: [{ kind: "planned", plan: { ...plan, jobs }, warnings: [] }],
+    });
+    expect(code).toBe(6);
+    expect(stdout.split("\n").filter((line) => line.startsWith("  build"))).toEqual([
+      "  build  2 cells: (linux) (mac, left out)",
+      "  build  left out",
+      "  build  matrix known when its needs have ended  left out",
+    ]);
+  });
+
   it("shows matrix cells, and that a matrix is not known yet", async () => {
     const plan = aPlan("m.yml");
     const [job] = plan.jobs;

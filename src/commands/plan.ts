@@ -6,7 +6,7 @@ import { countLeftOut } from "../plan/leave-out.ts";
 import { plainStepName } from "../engine/step-name.ts";
 import { formatDiagnostic } from "../lib/diagnostic.ts";
 import { unreachable } from "../lib/unreachable.ts";
-import type { Plan, PlannedJob, PlannedStep, PlanResult, Way } from "../plan/plan.ts";
+import type { Plan, PlannedJob, PlannedStep, PlanResult, RemoteAction, Way } from "../plan/plan.ts";
 import { blockersOf, unsupportedWays } from "./blockers.ts";
 import { counted } from "./counted.ts";
 import { plainText } from "./display-text.ts";
@@ -39,7 +39,9 @@ export async function plan(
 ): Promise<ExitCode> {
   const { out } = terminal;
   const graph = splitOptionalValue(typedPath, options.graph, { option: "--graph", isValue: isGraphFormat });
-  const selection = await hearth.select(await selectRequest(graph.path, options));
+  const request = await selectRequest(graph.path, options);
+  const onProgress = (line: string): void => terminal.err.write(`${plainText(line)}\n`);
+  const selection = await hearth.select({ ...request, onProgress });
   for (const warning of selection.warnings) terminal.err.write(`${plainText(formatDiagnostic(warning))}\n`);
   const shown = await showSelection(terminal, selection, { ...options, graph: graph.value });
   if (shown !== undefined) return shown;
@@ -126,24 +128,34 @@ function planTitle({ workflow, declaredSteps, heldSteps }: Plan): string {
 }
 
 /** The jobs of a called workflow stand below the job that calls it. */
-function printJob(out: Output, { job, cells, steps, called }: PlannedJob, indent: string): void {
-  const { dim, red } = out.colors;
+function printJob(out: Output, planned: PlannedJob, indent: string): void {
+  const { job, cells, steps, called } = planned;
+  const { dim, red, yellow } = out.colors;
   const needs = job.needs.length === 0 ? "" : dim(`  needs ${plainText(job.needs.join(", "))}`);
-  out.write(`${indent}${plainText(job.id)}${needs}${dim(cellsText(cells))}\n`);
+  out.write(
+    `${indent}${plainText(job.id)}${needs}${dim(cellsText(cells))}${isLeftOut(planned) ? yellow("  left out") : ""}\n`,
+  );
   if (job.kind === "call") {
     out.write(`${indent}  calls ${plainText(job.uses)}\n`);
     if (called?.kind === "called") for (const inner of called.plan.jobs) printJob(out, inner, `${indent}    `);
   }
-  for (const planned of steps) {
-    const way = unsupportedWays(planned.way).length > 0 ? red(wayText(planned.way)) : dim(wayText(planned.way));
-    out.write(`${indent}  ${String(planned.step.number).padStart(2)}  ${stepName(planned)}  ${way}\n`);
+  for (const step of steps) {
+    const way = unsupportedWays(step.way).length > 0 ? red(wayText(step.way)) : dim(wayText(step.way));
+    out.write(`${indent}  ${String(step.step.number).padStart(2)}  ${stepName(step)}  ${way}\n`);
   }
+}
+
+/** As a whole; a matrix of which some cells run shows which do not. */
+function isLeftOut({ cells, unsupported }: PlannedJob): boolean {
+  return unsupported !== undefined || (cells !== "dynamic" && cells.every((cell) => cell.unsupported !== undefined));
 }
 
 function cellsText(cells: PlannedJob["cells"]): string {
   if (cells === "dynamic") return "  matrix known when its needs have ended";
   if (cells.every(({ label }) => label === "")) return "";
-  const labels = cells.slice(0, 8).map(({ label }) => `(${plainText(label)})`);
+  const labels = cells.slice(0, 8).map(({ label, unsupported }) => {
+    return `(${plainText(label)}${unsupported === undefined ? "" : ", left out"})`;
+  });
   const more = cells.length > labels.length ? ` and ${cells.length - labels.length} more` : "";
   return `  ${counted(cells.length, "cell")}: ${labels.join(" ")}${more}`;
 }
@@ -161,10 +173,10 @@ function wayText(way: Way): string {
     case "builtin":
       return `built-in ${way.builtin}`;
     case "javascript":
-      return `javascript (${plainText(way.using)})`;
+      return `javascript (${plainText(way.using)})${commitText(way.action)}`;
     case "composite": {
       const [unsupported] = unsupportedWays(way);
-      return `composite, ${counted(way.steps.length, "step")}${unsupported === undefined ? "" : `; ${wayText(unsupported)}`}`;
+      return `composite, ${counted(way.steps.length, "step")}${commitText(way.action)}${unsupported === undefined ? "" : `; ${wayText(unsupported)}`}`;
     }
     case "local":
       return `local ${plainText(way.path)}, read when it is reached`;
@@ -173,6 +185,11 @@ function wayText(way: Way): string {
     default:
       return unreachable(way);
   }
+}
+
+/** The reference stands in the step; what it means is what matters here. */
+function commitText(action: RemoteAction | undefined): string {
+  return action === undefined ? "" : ` at ${action.sha.slice(0, 12)}`;
 }
 
 function blockedCount(result: PlanResult): number {

@@ -3,6 +3,9 @@
  * all; a command's own module is loaded when it is called. `completion.ts` reads the same definitions.
  */
 import { Command, Option } from "commander";
+import type { ArtifactsDownloadOptions, ArtifactsListOptions } from "./artifacts.ts";
+import type { ListActionsOptions, PruneActionsOptions } from "./actions.ts";
+import type { CachesListOptions } from "./caches.ts";
 import type { ExitCode } from "./exit-code.ts";
 import type { Flags, Hearth } from "./hearth.ts";
 import type { LintCommandOptions } from "./lint.ts";
@@ -45,10 +48,23 @@ export function createProgram({ version, terminal, connect, finish }: ProgramSur
       new Option("--machine-per <unit>", "how much shares a machine").choices(["workflow", "job"]).default("workflow"),
     )
     .option("--concurrency <n>", "workflows at the same time (default: what memory and cores allow)", parseCount)
-    .addOption(new Option("--network <policy>", "what machines reach outside").choices(["closed", "open"]))
+    .addOption(
+      new Option("--network <policy>", "what machines reach outside; repository: what hearth.yml lists").choices([
+        "closed",
+        "repository",
+        "open",
+      ]),
+    )
     .option("--allow-host <host>", "let machines reach this host, or *.domain (repeatable)", addText)
     .option("--ca-file <file>", "certificate authorities that machines trust as well (repeatable)", addText)
-    .option("--json", "one event a line, then a summary for each workflow")
+    .addOption(
+      new Option(
+        "--api <source>",
+        "who answers when jobs ask GitHub's API: this host, or GitHub with its token",
+      ).choices(["local", "github"]),
+    )
+    .option("--api-state <file>", "issues, pull requests, releases that the local API begins with, as JSON")
+    .addOption(new Option("--json", "one event a line, then a summary for each workflow").conflicts(["list", "graph"]))
     .option("--verbose", "open the groups")
     .addOption(
       new Option(
@@ -66,7 +82,8 @@ export function createProgram({ version, terminal, connect, finish }: ProgramSur
 
   withSelection(program.command("plan"))
     .description("show what would run, and how each step would; runs nothing")
-    .option("--json", "as one JSON document")
+    .option("--fetch", "fetch the actions that are not on this host, as a run does")
+    .addOption(new Option("--json", "as one JSON document").conflicts(["list", "graph"]))
     .addHelpText("after", planExamples)
     .action(async (path: string | undefined, options: PlanCommandOptions & Flags) => {
       const { plan } = await import("./plan.ts");
@@ -118,11 +135,128 @@ export function createProgram({ version, terminal, connect, finish }: ProgramSur
     .addOption(
       new Option("--summary", "what its steps wrote into their summaries instead").conflicts(["step", "verbose"]),
     )
+    .addOption(
+      new Option("--network", "which outside hosts its steps asked for instead").conflicts(["summary", "verbose"]),
+    )
+    .addOption(
+      new Option("--api", "what its jobs changed through GitHub's API instead").conflicts([
+        "summary",
+        "verbose",
+        "network",
+        "step",
+      ]),
+    )
     .addOption(stateOption())
     .addHelpText("after", logsExamples)
-    .action(async (run: string | undefined, options: LogsCommandOptions & Flags) => {
+    .action(async (run: string | undefined, { state, ...options }: LogsCommandOptions & Pick<Flags, "state">) => {
       const { logs } = await import("./logs.ts");
-      finish(await logs(await connect(options), terminal, run, options));
+      finish(await logs(await connect(state === undefined ? {} : { state }), terminal, run, options));
+    });
+
+  program
+    .command("lock")
+    .description("pin every action and workflow of other repositories to its commit, in .hearth/lock.yml")
+    .argument("[workflow or directory]", "a workflow file, or a directory of them (default: .github/workflows)")
+    .addOption(mirrorOption())
+    .action(async (path: string | undefined, options: Flags) => {
+      const { lock } = await import("./lock.ts");
+      finish(await lock(await connect(options), terminal, path));
+    });
+
+  const actions = program
+    .command("actions")
+    .description("keep actions of other repositories on this host, for runs without a network");
+  actions
+    .command("fetch")
+    .description("fetch every action that workflows use, as it is now")
+    .argument("[workflow or directory]", "a workflow file, or a directory of them (default: .github/workflows)")
+    .action(async (path: string | undefined) => {
+      const { fetchActions } = await import("./actions.ts");
+      finish(await fetchActions(await connect({}), terminal, path));
+    });
+  actions
+    .command("list")
+    .description("list the actions that are kept")
+    .option("--json", "as one JSON document")
+    .action(async (options: ListActionsOptions) => {
+      const { listActions } = await import("./actions.ts");
+      finish(await listActions(await connect({}), terminal, options));
+    });
+  actions
+    .command("verify")
+    .description("read all of them, and tell what the lock file pins and is not kept")
+    .action(async () => {
+      const { verifyActions } = await import("./actions.ts");
+      finish(await verifyActions(await connect({}), terminal));
+    });
+  actions
+    .command("prune")
+    .description("remove those that were not used lately (default: for 30 days)")
+    .addOption(new Option("--older-than <age>", "last used before, as 30d, 12h or 45m").argParser(parseAge))
+    .action(async (options: PruneActionsOptions) => {
+      const { pruneActions } = await import("./actions.ts");
+      finish(await pruneActions(await connect({}), terminal, options));
+    });
+
+  const caches = program.command("caches").description("list and remove what workflows have cached");
+  caches
+    .command("list")
+    .description("list the caches of this host, the one used last first")
+    .option("--json", "as one JSON document")
+    .addOption(stateOption())
+    .action(async (options: CachesListOptions & Flags) => {
+      const { listCaches } = await import("./caches.ts");
+      finish(await listCaches(await connect(options), terminal, options));
+    });
+  caches
+    .command("rm")
+    .description("remove caches")
+    .argument("<cache...>", "their ids, or keys")
+    .addOption(stateOption())
+    .action(async (names: readonly string[], options: Flags) => {
+      const { removeCaches } = await import("./caches.ts");
+      finish(await removeCaches(await connect(options), terminal, names));
+    });
+
+  const artifacts = program.command("artifacts").description("list and download what the jobs of a run have uploaded");
+  artifacts
+    .command("list")
+    .description("list the artifacts of a run, oldest first")
+    .argument("[run]", "id of the run, or the beginning of one (default: the latest)")
+    .option("--json", "as one JSON document")
+    .addOption(stateOption())
+    .action(async (run: string | undefined, options: ArtifactsListOptions & Flags) => {
+      const { listArtifacts } = await import("./artifacts.ts");
+      finish(await listArtifacts(await connect(options), terminal, run, options));
+    });
+  artifacts
+    .command("download")
+    .description("save an artifact of a run in a new directory; archives are unpacked")
+    .usage("[options] [run] <name>")
+    .argument("<run or name>", "id of the run, or the beginning of one (default: the latest)")
+    .argument("[name]", "name of the artifact")
+    .option("-o, --output <directory>", "new or empty (default: called as the artifact)")
+    .addOption(stateOption())
+    .action(async (first: string, second: string | undefined, options: ArtifactsDownloadOptions & Flags) => {
+      const { downloadArtifact } = await import("./artifacts.ts");
+      const [run, name] = second === undefined ? [undefined, first] : [first, second];
+      finish(await downloadArtifact(await connect(options), terminal, run, name, options));
+    });
+
+  const oidc = program.command("oidc").description("the keys that identity tokens of this host are checked by");
+  oidc
+    .command("jwks")
+    .description("print the public keys, for whoever is to believe the tokens")
+    .action(async () => {
+      const { printKeys } = await import("./oidc.ts");
+      finish(await printKeys(await connect({}), terminal));
+    });
+  oidc
+    .command("rotate")
+    .description("make a new key, which signs from now on")
+    .action(async () => {
+      const { rotateKeys } = await import("./oidc.ts");
+      finish(await rotateKeys(await connect({}), terminal));
     });
 
   const image = program.command("image").description("build, list and remove the images that machines start from");
@@ -148,6 +282,33 @@ export function createProgram({ version, terminal, connect, finish }: ProgramSur
     .action(async (name: string) => {
       const { removeImage } = await import("./image.ts");
       finish(await removeImage(await connect({}), terminal, name));
+    });
+
+  const tools = program
+    .command("tools")
+    .description("add, list and remove what setup-node, -python and -go find offline");
+  tools
+    .command("add")
+    .description("fetch tools into the tool cache of every machine: node@24, python@3.12, go@1.25.4")
+    .argument("<tool@version...>", "the newest of this version, or this very one")
+    .action(async (wishes: readonly string[]) => {
+      const { addTools } = await import("./tools.ts");
+      finish(await addTools(await connect({}), terminal, wishes));
+    });
+  tools
+    .command("list")
+    .description("list the tools of this host")
+    .action(async () => {
+      const { listTools } = await import("./tools.ts");
+      finish(await listTools(await connect({}), terminal));
+    });
+  tools
+    .command("rm")
+    .description("remove tools")
+    .argument("<tool>", "node@24.1.0, or the beginning of it: node@24, node")
+    .action(async (wish: string) => {
+      const { removeTools } = await import("./tools.ts");
+      finish(await removeTools(await connect({}), terminal, wish));
     });
 
   const setup = program
@@ -218,9 +379,9 @@ function withSelection(command: Command): Command {
     .option("--var-file <file>", "the same, as NAME=value lines (repeatable)", addText)
     .option("--skip-unsupported", "leave out the jobs that cannot run here, and run the rest; exits with 6")
     .option("--strict", "refuse workflows in which a stranger could run commands (see hearth lint)")
-    .addOption(
-      new Option("--mirror <dir>", "bare repositories `<owner>/<name>.git` for called workflows and checkouts"),
-    )
+    .addOption(mirrorOption())
+    .option("--locked", "refuse references to other repositories that .hearth/lock.yml does not pin")
+    .option("--no-builtins", "run the real actions/checkout, and others that Hearth has built in")
     .option("--list", "list the workflows with their jobs and triggers; runs nothing")
     .option("--graph [format]", "draw what needs what, as text or svg; runs nothing");
 }
@@ -231,6 +392,10 @@ function providerOption(): Option {
     "qemu",
     "host",
   ]);
+}
+
+function mirrorOption(): Option {
+  return new Option("--mirror <dir>", "repositories for actions, called workflows and checkouts: `<owner>/<name>.git`");
 }
 
 function stateOption(): Option {
@@ -245,7 +410,7 @@ Examples:
   hearth run --matrix os:ubuntu-latest --matrix node:22
   hearth run --secret NPM_TOKEN --allow-host registry.npmjs.org
   hearth run --json | jq -r 'select(.type == "log") | .line'
-  hearth run --watch ci.yml                           again after every change
+  hearth run --watch .github/workflows/ci.yml         again after every change
   hearth run --failed                                 what failed last time
   hearth run --graph=svg > jobs.svg
 
@@ -272,7 +437,8 @@ Examples:
   hearth logs                        the latest run
   hearth logs mh3k2 --job test --step 3
   hearth logs --job 'build (22)' | grep -i error
-  hearth logs --summary`;
+  hearth logs --summary
+  hearth logs --network`;
 
 const completionExamples = `
 Examples:

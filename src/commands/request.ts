@@ -26,6 +26,9 @@ export interface SelectionOptions {
   readonly var?: readonly Pair[];
   readonly varFile?: readonly string[];
   readonly skipUnsupported?: boolean;
+  readonly fetch?: boolean;
+  readonly locked?: boolean;
+  readonly builtins?: boolean;
 }
 
 export interface EnvOptions {
@@ -54,6 +57,9 @@ export async function selectRequest(path: string | undefined, options: Selection
     inputs: toRecord(options.input),
     vars: toRecord([...(await readDotenv("--var-file", options.varFile)), ...(options.var ?? [])]),
     skipUnsupported: options.skipUnsupported === true,
+    fetch: options.fetch,
+    locked: options.locked,
+    builtins: options.builtins,
   };
 }
 

@@ -52,6 +52,11 @@ const summary = (job: string, step: string, markdown: string): RunEventBody => (
   markdown,
 });
 
+const egress = (step: string, host: string, allowed: boolean, times: number): RunEventBody => {
+  const answer = allowed ? { allowed } : { allowed, reason: "not on the allow list" };
+  return { type: "egress", job: "build", step, host, port: 443, times, ...answer };
+};
+
 const removed = async (...argv: string[]) => {
   const { code, stdout, hearth } = await run(["runs", "prune", ...argv], { stored: three });
   expect(code).toBe(0);
@@ -202,6 +207,39 @@ describe("hearth logs", () => {
     expect(none.stderr).toContain("No step wrote a summary.\n");
     expect(await run(["logs", "--summary", "--step", "1"], options)).toMatchObject({ code: 2, stdout: "" });
     expect(await run(["logs", "--summary", "--job", "x"], options)).toMatchObject({ code: 2, stdout: "" });
+  });
+
+  it("shows with --network which hosts each step asked for, allowed and refused apart, and can show one step", async () => {
+    const written = [
+      ...bodies,
+      egress("1", "a.example", true, 2),
+      egress("2", "evil\u001b[2J.example", false, 1),
+      egress("1", "a.example", true, 1),
+    ];
+    const options = { stored: [stored("999", written)] };
+    const { stdout } = await run(["logs", "--network"], options);
+    const lines = stdout
+      .trimEnd()
+      .split("\n")
+      .map((line) => line.split(/ {2,}/u));
+    expect(lines).toEqual([
+      ["JOB", "STEP", "HOST", "PORT", "ANSWER", "TIMES", "WHY"],
+      ["build", expect.stringMatching(/^1/u), "a.example", "443", "allowed", "3"],
+      [
+        "build",
+        expect.stringMatching(/^2/u),
+        expect.stringContaining("evil"),
+        "443",
+        "refused",
+        "1",
+        "not on the allow list",
+      ],
+    ]);
+    expect(stdout).not.toContain("\u001b");
+    expect((await run(["logs", "--network", "--step", "2"], options)).stdout).not.toContain("a.example");
+    expect(await run(["logs", "--network", "--step", "9"], options)).toMatchObject({ code: 2, stdout: "" });
+    const none = await run(["logs", "--network"], { stored: [stored("999", bodies)] });
+    expect(none.stderr).toMatch(/No step asked for an outside host|steps on the host/u);
   });
 
   it("tells that a run was lost or is going on", async () => {

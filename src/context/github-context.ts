@@ -7,7 +7,7 @@
  */
 import type { ObjectValue } from "../expression/ordered-object.ts";
 import type { Value } from "../expression/template.ts";
-import { entriesOf, mappingOf, member } from "./mapping.ts";
+import { mappingOf, member } from "./mapping.ts";
 import { stableId } from "./stable-id.ts";
 
 export interface GithubContextInput {
@@ -29,7 +29,7 @@ export interface GithubContextInput {
 }
 
 /** Paths are those inside the machine. */
-interface GithubJob {
+export interface GithubJob {
   readonly id: string;
   readonly token: string;
   readonly workspace: string;
@@ -105,11 +105,6 @@ export function githubContext({ event, workflow, run, job, step }: GithubContext
     ["state", step?.files?.state],
     ["step_summary", step?.files?.stepSummary],
   ]);
-}
-
-/** The same context where the API is reached at `apiUrl`. */
-export function withApiAt(github: ObjectValue, apiUrl: string): ObjectValue {
-  return mappingOf([...entriesOf(github), ...apiAddresses(apiUrl)]);
 }
 
 /** GraphQL has an address of its own beside REST, in GitHub's way or in that of an Enterprise server. */

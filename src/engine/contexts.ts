@@ -3,9 +3,8 @@
  * step, in a composite action. Puts together what `context/` builds.
  */
 import { githubVariables, runnerVariables } from "../context/default-variables.ts";
-import { githubContext, withApiAt } from "../context/github-context.ts";
-import type { GithubStep, StepFiles } from "../context/github-context.ts";
-import { isMapping } from "../context/mapping.ts";
+import { githubContext } from "../context/github-context.ts";
+import type { GithubJob, GithubStep, StepFiles } from "../context/github-context.ts";
 import { jobContext, strategyContext } from "../context/job-context.ts";
 import { compositeStatusFunctions, jobStatusFunctions, stepStatusFunctions } from "../context/job-status-functions.ts";
 import { needsContext, resultOf } from "../context/needs-context.ts";
@@ -33,6 +32,7 @@ export interface StepPosition {
   readonly env: Readonly<Record<string, string>>;
 }
 
+type JobInMachine = Pick<JobRun, "instance" | "machine" | "token" | "apiUrl">;
 type Contexts = Readonly<Record<string, Value>>;
 
 /** Of a workflow as a whole, before any of its jobs: `run-name`, `concurrency`, what a call is given. */
@@ -71,10 +71,10 @@ export function jobContexts(
   };
 }
 
-/** What `github.api_url` says is known when the job has its machine. */
-export function contextsInMachine(contexts: Contexts, apiUrl: string | undefined): Contexts {
-  const { github } = contexts;
-  return apiUrl === undefined || !isMapping(github) ? contexts : { ...contexts, github: withApiAt(github, apiUrl) };
+/** What the job's own `env` sees: it is evaluated in the machine, where `github.token` and its like are known (the runner's JobExtension). */
+export function contextsInMachine({ run }: WorkflowRun, contexts: Contexts, job: JobInMachine): Contexts {
+  const { event, workflow } = run.plan;
+  return { ...contexts, github: githubContext({ event, workflow, run: run.identity, job: githubJob(job) }) };
 }
 
 /** In a job, outside any step: its outputs, the names of its steps. */
@@ -122,21 +122,19 @@ function atRunTime(job: JobRun): Contexts {
 }
 
 function githubOf(job: JobRun, step: GithubStep | undefined): ObjectValue {
-  const { plan, instance, machine } = job;
-  const { event, workflow } = plan;
+  const { event, workflow } = job.plan;
   return githubContext({
     event,
     workflow,
     run: job.identity,
-    job: {
-      id: instance.job.id,
-      token: job.token,
-      workspace: machine.layout.workspace,
-      eventPath: `${machine.layout.temp}/_github_workflow/event.json`,
-      apiUrl: job.apiUrl,
-    },
+    job: githubJob(job),
     step,
   });
+}
+
+function githubJob({ instance, machine, token, apiUrl }: JobInMachine): GithubJob {
+  const { workspace, temp } = machine.layout;
+  return { id: instance.job.id, token, workspace, eventPath: `${temp}/_github_workflow/event.json`, apiUrl };
 }
 
 function stepMembers({ scope, step, action }: StepPosition): GithubStep {

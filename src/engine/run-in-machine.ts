@@ -81,7 +81,8 @@ export async function runInMachine(
   await using services = serveJob(held.machine, claims, run.masker);
   const isServed = held.machine.layout.servicesUrl !== undefined || mayAskApi(workflow.planned.workflow, instance);
   const apiUrl = isServed ? await services.apiUrl() : undefined;
-  const contexts = contextsInMachine(wanted.contexts, apiUrl);
+  const inMachine = { instance, machine: held.machine, token: token.token, apiUrl };
+  const contexts = contextsInMachine(workflow, wanted.contexts, inMachine);
   const env = jobEnvironment(workflow.planned.workflow, instance.job, contexts, run.settings);
   const job: JobRun = {
     plan: run.plan,

@@ -24,6 +24,7 @@ for disk in /sys/block/vd*; do
     root) root="$device" ;;
     externals) externals="$device" ;;
     scratch) scratch="$device" ;;
+    tools) tools="$device" ;;
   esac
 done
 
@@ -31,6 +32,7 @@ done
 if [ -n "$scratch" ]; then upper="$scratch /upper ext4 noatime 0 0"; else upper="upper /upper tmpfs size=90% 0 0"; fi
 echo "$root /lower squashfs ro 0 0
 $upper" > /etc/fstab.disks
+if [ -n "$tools" ]; then echo "$tools /tools squashfs ro 0 0" >> /etc/fstab.disks; fi
 mount -a -T /etc/fstab.disks
 mkdir /upper/files /upper/work
 echo "overlay /new overlay lowerdir=/lower,upperdir=/upper/files,workdir=/upper/work 0 0
@@ -42,6 +44,12 @@ proc /new/proc proc nosuid,nodev,noexec 0 0
 sys /new/sys sysfs nosuid,nodev,noexec 0 0
 cgroup /new/sys/fs/cgroup cgroup2 nosuid,nodev,noexec 0 0
 run /new/run tmpfs nosuid,nodev,mode=755 0 0" > /etc/fstab.root
+if [ -n "$tools" ]; then
+  # The layer above the tools is what its directory is: anybody's.
+  mkdir -m 777 /upper/tools
+  mkdir /upper/tools-work
+  echo "tools /new/opt/hostedtoolcache overlay lowerdir=/tools,upperdir=/upper/tools,workdir=/upper/tools-work 0 0" >> /etc/fstab.root
+fi
 mount -a -T /etc/fstab.root
 
 ip link set lo up

@@ -29,7 +29,7 @@ const APPLETS = ["sh", "mount", "mkdir", "insmod", "ip", "chown", "cp", "cat", "
 /** Throws SETUP_FAILED when the host has no static busybox to take along. */
 export async function baseInitrd(kernel: Kernel): Promise<Buffer> {
   const entries: CpioEntry[] = [
-    ...["bin", "dev", "etc", "lower", "machine", "modules", "new", "proc", "sys", "upper"].map(directory),
+    ...["bin", "dev", "etc", "lower", "machine", "modules", "new", "proc", "sys", "tools", "upper"].map(directory),
     file("init", 0o755, INIT_SCRIPT),
     file("bin/busybox", 0o755, await readStaticBusybox()),
     ...APPLETS.map((name): CpioEntry => ({ kind: "link", path: `bin/${name}`, target: "busybox" })),

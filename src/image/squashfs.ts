@@ -44,6 +44,12 @@ export async function prepareDisks(image: Image, options: PrepareDisksOptions): 
   return disks;
 }
 
+/** Of a directory that nobody changes meanwhile; at once when it is there. Throws IMAGE_BUILD_FAILED. */
+export async function packDisk(source: string, disk: string, options: PrepareDisksOptions): Promise<string> {
+  if (!(await exists(disk))) await pack(source, disk, ROOT_COMPRESSION, options);
+  return disk;
+}
+
 async function pack(
   source: string,
   disk: string,

@@ -150,10 +150,9 @@ describe("a workflow in the same repository", () => {
   });
 
   it("that is not there is no lack of ours, unlike one of another repository", async () => {
-    const kindOf = async (uses: string): Promise<string> => (await loadOne(uses)).kind;
-    expect(await kindOf("./.github/workflows/none.yml")).toBe("invalid");
-    expect(await kindOf("./workflows/none.yml")).toBe("invalid");
-    expect(await kindOf("octo/elsewhere/.github/workflows/none.yml@v1")).toBe("missing");
+    expect(await loadOne("./.github/workflows/none.yml")).toMatchObject({ kind: "invalid" });
+    expect(await loadOne("./workflows/none.yml")).toMatchObject({ kind: "invalid" });
+    expect(await loadOne("octo/elsewhere/.github/workflows/none.yml@v1")).toMatchObject({ kind: "missing" });
   });
 
   it("ends where workflows call one another in a circle", async () => {

@@ -7,6 +7,7 @@ import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { EngineError } from "../../lib/engine-error.ts";
 import type { Image } from "../../image/image-store.ts";
+import { findToolCache } from "../../image/tool-cache.ts";
 import { claimDirectory, sweepAbandoned } from "../../lib/owned-directory.ts";
 import type { MachineSpec } from "../provider.ts";
 import { channelMount, ociConfig, readOnlyMount } from "./bundle.ts";
@@ -22,6 +23,17 @@ export interface MachineDirectory extends AsyncDisposable {
 const NODE = "/opt/externals/node24/bin/node";
 const CHANNEL = "/run/hearth";
 const CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt";
+
+const TOOLS = "/opt/hearth-tools";
+/**
+ * The tools where actions look for them, with a layer over them that jobs write to: it is in memory, because gVisor's overlay takes nothing
+ * else above. The agent starts when this was done, or not at all.
+ */
+const COVER_TOOLS = `mkdir -p /run/tools
+mount -t tmpfs -o mode=755 tools /run/tools
+mkdir -m 777 /run/tools/files /run/tools/work
+mount -t overlay -o lowerdir=${TOOLS},upperdir=/run/tools/files,workdir=/run/tools/work tools /opt/hostedtoolcache
+exec "$@"`;
 
 /** Readable by its owner alone. Throws `EngineError` MACHINE_START_FAILED when there is a machine of that id. */
 export async function createMachineDirectory(
@@ -55,10 +67,13 @@ export async function createMachineDirectory(
       await writeFile(under("ca-certificates.crt"), `${own.trimEnd()}\n${spec.certificateAuthorities.trimEnd()}\n`);
       mounts.push(readOnlyMount(under("ca-certificates.crt"), CERTIFICATES));
     }
+    const tools = await findToolCache(dataDir);
+    if (tools !== undefined) mounts.push(readOnlyMount(tools, TOOLS));
+    const agent = [NODE, `/opt/hearth/${basename(agentBundle)}`];
     const config = ociConfig({
       rootfs: image.rootfs,
       hostname: image.hostname,
-      argv: ["/usr/bin/tini", "--", NODE, `/opt/hearth/${basename(agentBundle)}`],
+      argv: ["/usr/bin/tini", "--", ...(tools === undefined ? agent : ["/bin/sh", "-ec", COVER_TOOLS, "sh", ...agent])],
       env: {
         PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         HOME: "/root",

@@ -92,3 +92,18 @@ it("names the operator's problem when machines cannot be made there", async () =
   const nowhere = hostProvider({ env: {}, directory: "/dev/null/nowhere" });
   await expect(nowhere.provision({ id: "x", ...spec }, signal)).rejects.toMatchObject({ code: "MACHINE_START_FAILED" });
 });
+
+it("links each version of the host's tools, so that what a job installs beside them goes with the machine and they stay", async () => {
+  const toolCache = join(directory, "tools");
+  await mkdir(join(toolCache, "node/24.1.0/x64/bin"), { recursive: true });
+  await writeFile(join(toolCache, "node/24.1.0/x64.complete"), "");
+  const withTools = hostProvider({ env: {}, directory, toolCache });
+  const machine = await withTools.provision({ id: "tools", ...spec }, signal);
+  const node = join(machine.layout.toolCache, "node");
+  expect((await readdir(join(node, "24.1.0"))).toSorted()).toEqual(["x64", "x64.complete"]);
+  await mkdir(join(node, "22.0.0/x64"), { recursive: true });
+  await machine[Symbol.asyncDispose]();
+  expect(await readdir(join(toolCache, "node"))).toEqual(["24.1.0"]);
+  expect(await readdir(join(toolCache, "node/24.1.0/x64"))).toEqual(["bin"]);
+  await rm(toolCache, { recursive: true });
+});

@@ -4,7 +4,7 @@
  * Layout below one temporary directory, so that disposal can remove all of it but what steps wrote elsewhere.
  */
 import { randomUUID } from "node:crypto";
-import { mkdir, mkdtemp, realpath, symlink } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, realpath, symlink } from "node:fs/promises";
 import { homedir, tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { hostEnvironment } from "../../guest/account.ts";
@@ -25,9 +25,11 @@ export interface HostSettings {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Where machines are made, and made itself when missing; the system's temporary directory unless a test says otherwise. */
   readonly directory?: string;
+  /** Holds `<tool>/<version>/<arch>`; absent or empty: a machine has none. */
+  readonly toolCache?: string;
 }
 
-export function hostProvider({ env, directory = tmpdir() }: HostSettings): Provider {
+export function hostProvider({ env, directory = tmpdir(), toolCache }: HostSettings): Provider {
   return {
     name: "host",
     capabilities: CAPABILITIES,
@@ -53,6 +55,7 @@ export function hostProvider({ env, directory = tmpdir() }: HostSettings): Provi
       const root = await makeRoot(directory, spec);
       try {
         const layout = await makeLayout(root, spec);
+        if (toolCache !== undefined) await linkTools(toolCache, layout.toolCache);
         signal.throwIfAborted();
         return startMachine(spec.id, root, layout, hostEnvironment(env));
       } catch (error) {
@@ -120,4 +123,17 @@ async function makeLayout(root: string, { repository }: MachineSpec): Promise<La
   await mkdir(bin, { recursive: true });
   await symlink(process.execPath, join(bin, "node"));
   return layout;
+}
+
+/**
+ * Each version by itself, so that what a job installs beside them goes with the machine. What it writes into a tool stays there, as on
+ * a self-hosted runner.
+ */
+async function linkTools(from: string, to: string): Promise<void> {
+  for (const tool of await readdir(from).catch(() => [])) {
+    await mkdir(join(to, tool));
+    for (const version of await readdir(join(from, tool))) {
+      await symlink(join(from, tool, version), join(to, tool, version));
+    }
+  }
 }

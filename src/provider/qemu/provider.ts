@@ -7,6 +7,7 @@
  */
 import { readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { prepareToolDisk } from "../../image/tool-cache.ts";
 import { guestLayout } from "../../image/guest-layout.ts";
 import { requireImage } from "../../image/image-store.ts";
 import { baseInitrd, machineInitrd } from "../../image/initrd.ts";
@@ -65,6 +66,7 @@ async function provision(options: QemuProviderOptions, spec: MachineSpec, signal
 interface Prepared {
   readonly kernel: Kernel;
   readonly disks: ImageDisks;
+  readonly tools: string | undefined;
 }
 
 async function prepare(options: QemuProviderOptions, name: string | undefined, signal: AbortSignal): Promise<Prepared> {
@@ -72,13 +74,14 @@ async function prepare(options: QemuProviderOptions, name: string | undefined, s
   const image = await requireImage(dataDir, name);
   const kernel = await prepareKernel({ dataDir, progress, signal });
   await requireQemu(options, kernel);
-  return { kernel, disks: await prepareDisks(image, { progress, signal }) };
+  const disks = await prepareDisks(image, { progress, signal });
+  return { kernel, disks, tools: await prepareToolDisk(dataDir, { progress, signal }) };
 }
 
 async function start(
   { dataDir, accelerator, agentBundle }: QemuProviderOptions,
   spec: MachineSpec,
-  { kernel, disks }: Prepared,
+  { kernel, disks, tools }: Prepared,
   signal: AbortSignal,
 ): Promise<QemuProcess> {
   const agent = await readFile(agentBundle);
@@ -100,6 +103,7 @@ async function start(
     disks: [
       { id: "root", file: disks.root },
       { id: "externals", file: disks.externals },
+      ...(tools === undefined ? [] : [{ id: "tools", file: tools }]),
       ...(scratch === undefined ? [] : [{ id: "scratch", file: scratch }]),
     ],
     ports: ["agent", "egress"],

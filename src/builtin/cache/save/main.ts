@@ -1,0 +1,4 @@
+import { failWith } from "../../fail-with.ts";
+import { save } from "../../save-cache.ts";
+
+void failWith(save);
