@@ -318,7 +318,9 @@ async function writeRefs(
   ref: string,
   sha: string | undefined,
 ): Promise<void> {
-  const moved = [...new Map([...refs, ...(sha === undefined ? [] : [[ref, sha] as const])])].toSorted(([a], [b]) => (a < b ? -1 : 1));
+  const moved = [...new Map([...refs, ...(sha === undefined ? [] : [[ref, sha] as const])])].toSorted(([a], [b]) =>
+    a < b ? -1 : 1,
+  );
   await Promise.all([
     writeFile(join(gitDir, "packed-refs"), moved.map(([name, object]) => `${object} ${name}\n`).join("")),
     writeFile(join(gitDir, "HEAD"), ref.startsWith("refs/heads/") || sha === undefined ? `ref: ${ref}\n` : `${sha}\n`),

@@ -328,7 +328,14 @@ jobs:
     runs-on: ubuntu-latest
     steps: [{ run: 'echo "\${{ needs.made.outputs.x }} \${{ needs.made.result }} \${{ github.run_attempt }}"' }]
 `,
-      { earlier: { run: "r1", firstRun: "r1", attempt: 2, succeeded: new Map([["made", { outputs: { x: "before" } }]]) } },
+      {
+        earlier: {
+          run: "r1",
+          firstRun: "r1",
+          attempt: 2,
+          succeeded: new Map([["made", { outputs: { x: "before" } }]]),
+        },
+      },
     );
     expect(run.lines).toEqual(["before success 2"]);
     expect(run.conclusions).toEqual({ made: "success", tested: "success" });

@@ -71,7 +71,7 @@ describe("hearth.yml", () => {
     const end = await hearth("runs_on: {}\nvars: { A: [] }\nnetwork: open\n", ["run", "--provider", "host"]);
     expect(end.stderr).toContain("hearth.yml:1:1: error: There is no key 'runs_on' here; allowed are: runs-on,");
     expect(end.stderr).toContain("hearth.yml:2:12: error: Expected a text (vars.A)");
-    expect(end.stderr).toContain("hearth.yml:3:10: error: A file of the repository cannot open the network");
+    expect(end.stderr).toContain("hearth.yml:3:10: error: Expected a mapping (network)");
     expect(end.exitCode).toBe(2);
   });
 });
