@@ -76,6 +76,20 @@ const networkOf = (flags: Flags, environment = {}) => {
   return [network, repositoryNetwork];
 };
 
+describe("the API", () => {
+  it("is this host's, until GitHub's is asked for; its address is GitHub's unless the environment says otherwise", () => {
+    expect(config()).toMatchObject({ api: "local", apiUrl: "https://api.github.com", apiStateFile: undefined });
+    const asked = config({ api: "github", apiState: "s.json" }, { GITHUB_API_URL: "https://ghe.example/api/v3/" });
+    expect(asked).toMatchObject({
+      api: "github",
+      apiUrl: "https://ghe.example/api/v3",
+      apiStateFile: { path: expect.stringMatching(/^\/.*\/s\.json$/), source: "--api-state" },
+    });
+    expect(() => config({}, { HEARTH_API: "gitlab" })).toThrow("expected local or github");
+    expect(() => config({}, { GITHUB_API_URL: "https://user:secret@ghe.example" })).toThrow("without credentials");
+  });
+});
+
 describe("the network", () => {
   it("takes what the repository lists only when told to, beside hosts of one's own", () => {
     expect(networkOf({})).toEqual([{ kind: "closed" }, false]);

@@ -8,7 +8,7 @@ import { createHash } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { pipeline } from "node:stream/promises";
 import { Semaphore } from "../lib/semaphore.ts";
-import { addressedLinks, addressesAt, withAddresses } from "./api-address.ts";
+import { addressed, addressedLinks, addressesAt, withAddresses } from "./api-address.ts";
 import type { ApiAddresses } from "./api-address.ts";
 import { MAX_ASSET_BYTES, MAX_JSON_BYTES } from "./api-body.ts";
 import type { ApiRequest, ApiResponse } from "./api-message.ts";
@@ -171,8 +171,12 @@ function rateHeaders(asked: number, nowMs: number): Record<string, string> {
 }
 
 function withLinks(headers: Readonly<Record<string, string>>, addresses: ApiAddresses): Record<string, string> {
-  const { Link, ...others } = headers;
-  return Link === undefined ? others : { ...others, Link: addressedLinks(Link, addresses) };
+  const { Link, Location, ...others } = headers;
+  return {
+    ...others,
+    ...(Link === undefined ? {} : { Link: addressedLinks(Link, addresses) }),
+    ...(Location === undefined ? {} : { Location: addressed(Location, addresses) }),
+  };
 }
 
 async function write(

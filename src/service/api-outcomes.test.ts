@@ -34,7 +34,7 @@ describe("checks and statuses", () => {
     const many = {
       head_sha: sha,
       name: "x",
-      output: { title: "", summary: "s", annotations: Array(51).fill(annotation) },
+      output: { title: "", summary: "s", annotations: Array.from({ length: 51 }, () => annotation) },
     };
     expect((await api.ask("POST", `${R}/check-runs`, { body: many })).status).toBe(422);
     expect((await api.ask("POST", `${R}/check-runs`, { body: { name: "x" } })).status).toBe(422);

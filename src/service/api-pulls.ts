@@ -1,24 +1,22 @@
-/**
- * Pull requests: that of the run's event, those that were seeded, those that jobs open. What they change is read from the
- * repository, between where head and base parted and head. Source: GitHub REST "Pull requests".
- */
-import { userObject } from "../plan/payload-repository.ts";
+/** Pull requests and what they would bring. Source: GitHub REST "Pull requests". */
 import { bodyOf, flagIn, isList, isObject, picked, requiredText, shown, textIn, textsIn } from "./api-body.ts";
-import type { ApiCall, ApiRepository } from "./api-call.ts";
+import type { ApiCall } from "./api-call.ts";
 import { numberParam, param, timeOf } from "./api-call.ts";
 import { commitShape, mergeBase, readCommits } from "./api-commits.ts";
-import { changedFiles, diffText, fileShape, patchText, totalsOf } from "./api-diff.ts";
+import { changedFiles, diffText, fileShape, patchText } from "./api-diff.ts";
 import type { ChangedFile } from "./api-diff.ts";
 import { changeThread } from "./api-issues.ts";
 import type { ApiResponse, JsonObject } from "./api-message.ts";
 import { ApiProblem, bytes, invalid, json, mediaOf, notFound } from "./api-message.ts";
 import { paged } from "./api-pages.ts";
+import { NO_REVIEWERS, MAX_COMMITS, endsOf, pullShape } from "./api-pull.ts";
 import { commitOf, findCommit } from "./api-revision.ts";
 import { reads, route, writes } from "./api-route.ts";
 import type { Route } from "./api-route.ts";
-import { apiOf, BOT, htmlOf, repositoryShape } from "./api-shape.ts";
+import { apiOf, BOT } from "./api-shape.ts";
 import type { Thread } from "./api-state.ts";
-import { threadShape, needThread } from "./api-thread.ts";
+import { needThread } from "./api-thread.ts";
+import { userObject } from "../plan/payload-repository.ts";
 
 const READS = reads("pull-requests");
 const WRITES = writes("pull-requests");
@@ -45,8 +43,6 @@ export const pullRoutes: readonly Route[] = [
   route("GET", "commits/{sha}/pulls", READS, pullsOfCommit),
 ];
 
-const NO_REVIEWERS = { requested_reviewers: [], requested_teams: [] };
-
 function reviewersAnswer({ fields }: Thread): ApiResponse {
   const { requested_reviewers, requested_teams } = { ...NO_REVIEWERS, ...fields };
   return json({ users: requested_reviewers, teams: requested_teams });
@@ -67,35 +63,6 @@ function pullOf(call: ApiCall): Thread {
   return needThread(call, numberParam(call, "number"), "pull");
 }
 
-/** Where the two sides of a pull request are; undefined for a commit that is not in this repository. */
-export interface PullEnds {
-  readonly base: string | undefined;
-  readonly head: string | undefined;
-}
-
-export async function endsOf(repository: ApiRepository, { fields, number }: Thread): Promise<PullEnds> {
-  const [base, head] = await Promise.all([
-    sideOf(repository, fields["base"], []),
-    sideOf(repository, fields["head"], [`refs/pull/${number}/head`, `refs/pull/${number}/merge`]),
-  ]);
-  return { base, head };
-}
-
-/** By its id, else by its branch, else by what GitHub calls it. */
-async function sideOf(
-  repository: ApiRepository,
-  side: JsonObject[string],
-  others: readonly string[],
-): Promise<string | undefined> {
-  const [sha, ref] = isObject(side) ? [shown(side["sha"]), shown(side["ref"])] : ["", ""];
-  const names = sha === "" ? [ref === "" ? "" : `refs/heads/${ref}`, ...others] : [sha];
-  for (const name of names.filter((one) => one !== "")) {
-    const found = await findCommit(repository, name);
-    if (found !== undefined) return found;
-  }
-  return undefined;
-}
-
 /** What the pull request would bring. Throws 422 when its commits are not in the repository. */
 async function forkOf(
   call: ApiCall,
@@ -108,70 +75,6 @@ async function forkOf(
   }
   return { fork: await mergeBase(call.repository, base, head), head };
 }
-
-/** `detail`: what only one pull request by itself is shown with, which costs more to find out. */
-export async function pullShape(call: ApiCall, thread: Thread, detail: boolean): Promise<JsonObject> {
-  const { repository } = call;
-  const { number, fields } = thread;
-  const [api, html] = [apiOf(repository), htmlOf(repository)];
-  const ends = await endsOf(repository, thread);
-  const side = (name: "head" | "base"): JsonObject => {
-    const given = isObject(fields[name]) ? fields[name] : {};
-    const ref = shown(given["ref"]) || (name === "base" ? repository.defaultBranch : "");
-    const made = {
-      label: `${repository.owner}:${ref}`,
-      ref,
-      user: { login: repository.owner },
-      repo: repositoryShape(call),
-    };
-    return { ...made, sha: ends[name] ?? null, ...given };
-  };
-  const url = `${api}/pulls/${number}`;
-  return {
-    ...NO_REVIEWERS,
-    draft: false,
-    merged_at: null,
-    merge_commit_sha: ends.head ?? null,
-    auto_merge: null,
-    ...threadShape(call, thread),
-    url,
-    diff_url: `${html}/pull/${number}.diff`,
-    patch_url: `${html}/pull/${number}.patch`,
-    issue_url: `${api}/issues/${number}`,
-    commits_url: `${url}/commits`,
-    review_comments_url: `${url}/comments`,
-    review_comment_url: `${api}/pulls/comments{/number}`,
-    statuses_url: `${api}/statuses/${ends.head ?? ""}`,
-    head: side("head"),
-    base: side("base"),
-    ...(detail ? await detailsOf(call, thread, ends) : {}),
-  };
-}
-
-async function detailsOf(call: ApiCall, thread: Thread, { base, head }: PullEnds): Promise<JsonObject> {
-  const { repository, world } = call;
-  const { fields, number } = thread;
-  const known = {
-    merged: fields["merged"] ?? false,
-    mergeable: fields["mergeable"] ?? true,
-    rebaseable: fields["rebaseable"] ?? true,
-    mergeable_state: fields["mergeable"] === false ? "dirty" : "clean",
-    merged_by: fields["merged_by"] ?? null,
-    maintainer_can_modify: fields["maintainer_can_modify"] ?? false,
-    review_comments: world.state.reviewComments.of(String(number)).length,
-  };
-  if (base === undefined || head === undefined) return known;
-  const fork = await mergeBase(repository, base, head);
-  const [files, commits] = await Promise.all([
-    changedFiles(repository, fork, head),
-    readCommits(repository, { ids: fork === undefined ? [head] : [head, `^${fork}`], limit: MAX_COMMITS }),
-  ]);
-  const { additions, deletions } = totalsOf(files);
-  return { ...known, commits: commits.length, additions, deletions, changed_files: files.length };
-}
-
-/** GitHub lists no more. */
-const MAX_COMMITS = 250;
 
 async function listPulls(call: ApiCall): Promise<ApiResponse> {
   const { query } = call.request;

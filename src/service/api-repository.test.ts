@@ -30,6 +30,17 @@ describe("the repository", () => {
     expect((await api.ask("GET", R, { base })).body).toMatchObject({ id: 1001 });
   });
 
+  it("knows the actor and the owner as people who may write, and nobody else", async () => {
+    for (const [login, permission] of [
+      ["ann", "write"],
+      ["octo", "admin"],
+      ["eve", "read"],
+    ])
+      expect(await api.get(`${R}/collaborators/${login}/permission`)).toMatchObject({ permission, user: { login } });
+    expect((await api.ask("GET", `${R}/collaborators/eve`)).status).toBe(404);
+    expect((await api.ask("GET", `${R}/collaborators/ann`)).status).toBe(204);
+  });
+
   it("lists branches and tags, and finds a branch whose name has slashes, encoded or not", async () => {
     expect(await api.get(`${R}/branches`)).toMatchObject([
       { name: "feature/with-slash" },

@@ -1,10 +1,12 @@
 /** A repository, its branches, tags and commits, and what lies between two of them. Source: GitHub REST "Repositories", "Commits". */
+import { userObject } from "../plan/payload-repository.ts";
+import { isBoundedLogin } from "./api-address.ts";
 import type { ApiCall, ApiRepository } from "./api-call.ts";
 import { param } from "./api-call.ts";
 import { commitShape, countCommits, mergeBase, readCommit, readCommits } from "./api-commits.ts";
 import { changedFiles, diffText, fileShape, patchText, totalsOf } from "./api-diff.ts";
 import type { ApiResponse, Json, JsonObject } from "./api-message.ts";
-import { ApiProblem, bytes, json, mediaOf, notFound } from "./api-message.ts";
+import { ApiProblem, bytes, json, mediaOf, noContent, notFound } from "./api-message.ts";
 import { linksTo, paged, pageOf } from "./api-pages.ts";
 import { commitOf, findCommit, isRefName, treePath } from "./api-revision.ts";
 import { METADATA, reads, route } from "./api-route.ts";
@@ -20,6 +22,14 @@ export const repositoryRoutes: readonly Route[] = [
     return json({ hash_algorithm: format.toString().trim() });
   }),
   route("GET", "languages", METADATA, () => json({})),
+  route("GET", "collaborators/{login}", METADATA, (call) => {
+    if (roleOf(call) === "read") throw notFound();
+    return noContent;
+  }),
+  route("GET", "collaborators/{login}/permission", METADATA, (call) => {
+    const role = roleOf(call);
+    return json({ permission: role, role_name: role, user: userObject(param(call, "login")) });
+  }),
   route("GET", "topics", METADATA, () => json({ names: [] })),
   route("GET", "branches", CONTENTS, listBranches),
   route("GET", "branches/{branch*}", CONTENTS, getBranch),
@@ -31,6 +41,14 @@ export const repositoryRoutes: readonly Route[] = [
 
 /** Asked last: `commits/{ref}/status` and others begin like it, and a branch's name may have slashes. */
 export const commitRoute = route("GET", "commits/{ref*}", CONTENTS, getCommit);
+
+/** Who started the run could write to the repository, and its owner can do more; of others nothing is known. */
+function roleOf(call: ApiCall): "admin" | "write" | "read" {
+  const login = param(call, "login").toLowerCase();
+  if (!isBoundedLogin(login)) throw notFound();
+  if (login === call.repository.owner.toLowerCase()) return "admin";
+  return call.claims.trusted && login === call.claims.actor.toLowerCase() ? "write" : "read";
+}
 
 interface NamedCommit {
   readonly name: string;

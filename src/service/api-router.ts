@@ -45,6 +45,7 @@ export function createApiRouter(surroundings: RouterSurroundings): ApiRouter {
         throw notFound();
       }
       const { world, kept } = surroundings;
+      spendOnNote(request, world.state);
       const call: ApiCall = { request, params: match.params, claims: caller.claims, caller, kept, repository, world };
       const response = await match.route.answer(call);
       noteWrite(note, request, caller, response.status);
@@ -63,8 +64,8 @@ export function requirePermission(
   state: ApiState,
   place: string,
   note: (note: ApiNote) => void,
+  isPull = state.thread(Number(params["number"]))?.kind === "pull",
 ): void {
-  const isPull = state.thread(Number(params["number"]))?.kind === "pull";
   const missing = missingPermission(route.needs, permissions, isPull);
   if (missing === undefined) return;
   note({ kind: "line", text: `hearth: the job's token may not ${place}: it needs the permission ${missing}` });
@@ -84,6 +85,11 @@ export function problemResponse(problem: ApiProblem): ApiResponse {
 }
 
 const MAX_NOTED_BODY = 4_000;
+
+/** What is noted of a change is kept too, so it counts before the change is made. Throws GitHub's refusal of who writes too much. */
+export function spendOnNote({ method, body }: ApiRequest, state: ApiState): void {
+  if (method !== "GET") state.spend(Math.min(body.length, MAX_NOTED_BODY));
+}
 
 export function noteWrite(note: (note: ApiNote) => void, request: ApiRequest, caller: Caller, status: number): void {
   if (request.method === "GET" || status >= 400) return;

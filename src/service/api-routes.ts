@@ -1,7 +1,11 @@
 /** All routes of the API facade in the order in which they are tried: what is special before what takes the rest of a path. */
-import { actionsRoutes } from "./api-actions.ts";
 import { archiveRoutes } from "./api-archive.ts";
 import { checkRoutes } from "./api-checks.ts";
+import { deploymentRoutes } from "./api-deployments.ts";
+import { keptRoutes } from "./api-kept-routes.ts";
+import { runRoutes } from "./api-runs.ts";
+import { statusRoutes } from "./api-statuses.ts";
+import { workflowRoutes } from "./api-workflows.ts";
 import { commentRoutes } from "./api-comments.ts";
 import { contentRoutes } from "./api-contents.ts";
 import { issueRoutes } from "./api-issues.ts";
@@ -16,7 +20,7 @@ import type { Route } from "./api-route.ts";
 
 /** What is read of git alone: of mirrors too, which anybody may read. */
 const gitRoutes: readonly Route[] = [
-  ...repositoryRoutes,
+  ...repositoryRoutes.filter(({ pattern }) => !pattern.includes("/collaborators/")),
   ...contentRoutes,
   ...refRoutes.filter(({ method }) => method === "GET"),
   ...archiveRoutes,
@@ -56,9 +60,14 @@ export const API_ROUTES: readonly Route[] = [
   ...reviewRoutes,
   ...pullRoutes,
   ...checkRoutes,
+  ...statusRoutes,
+  ...deploymentRoutes,
   ...releaseRoutes,
-  ...actionsRoutes,
+  ...runRoutes,
+  ...keptRoutes,
+  ...workflowRoutes,
   ...refRoutes.filter(({ method }) => method !== "GET"),
+  ...repositoryRoutes.filter(({ pattern }) => pattern.includes("/collaborators/")),
   ...passedOnly.filter(({ pattern }) => pattern.includes("commits/{ref}/")),
   ...gitRoutes,
   ...passedOnly,

@@ -26,7 +26,7 @@ export function nodeId(prefix: string, id: number): string {
 }
 
 /** For the shapes of `plan/`: what happens through the API happens now, by the run's actor. */
-export function subjectOf({ claims, repository, world }: Pick<ApiCall, "claims" | "repository" | "world">): Subject {
+function subjectOf({ claims, repository, world }: Pick<ApiCall, "claims" | "repository" | "world">): Subject {
   const { owner, name, defaultBranch } = repository;
   const time = world.run.startedAt;
   const person = { name: claims.actor, email: `${claims.actor}@users.noreply.github.com`, date: time };

@@ -59,7 +59,8 @@ export async function askUpstream(asked: UpstreamRequest, way: UpstreamWay): Pro
   if (!/^application\/(?:[\w.+-]+\+)?json\b/.test(type)) {
     return { status, headers, content: { kind: "stream", type: type || "application/octet-stream", stream: response } };
   }
-  return { status, headers, content: { kind: "json", text: await readText(response) } };
+  const text = await readText(response);
+  return { status, headers, content: text === "" ? { kind: "none" } : { kind: "json", text } };
 }
 
 async function connect(url: URL, { resolve, dial, upstream }: UpstreamWay): Promise<Duplex> {
@@ -116,7 +117,7 @@ async function readText(response: IncomingMessage): Promise<string> {
   }
   const text = Buffer.concat(chunks).toString("utf8");
   try {
-    JSON.parse(text);
+    if (text !== "") JSON.parse(text);
   } catch {
     throw new ApiProblem(502, "GitHub's answer is not the JSON that it says it is");
   }

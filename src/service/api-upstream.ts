@@ -5,12 +5,21 @@
  * no GraphQL (a query cannot be held to one repository), no redirect is followed, and only named headers go either way.
  * Source: SECURITY-RELIABILITY A29, A36.
  */
-import { jobIdOf } from "./api-actions.ts";
+import { jobIdOf } from "./api-runs.ts";
 import { mapAddresses } from "./api-address.ts";
 import { ApiProblem, json, notFound } from "./api-message.ts";
 import type { ApiRequest, ApiResponse } from "./api-message.ts";
-import { problemResponse, findRoute, isOwnName, noteWrite, requirePermission, shownPath } from "./api-router.ts";
+import {
+  problemResponse,
+  findRoute,
+  isOwnName,
+  noteWrite,
+  requirePermission,
+  shownPath,
+  spendOnNote,
+} from "./api-router.ts";
 import type { ApiRouter, RouterSurroundings } from "./api-router.ts";
+import { missingPermission } from "./api-route.ts";
 import type { RouteMatch } from "./api-route.ts";
 import type { UpstreamAnswer, UpstreamRequest } from "./api-upstream-request.ts";
 import type { Caller } from "./job-tokens.ts";
@@ -43,7 +52,9 @@ export function createUpstreamRouter(
         throw notFound();
       }
       if (await isLocal(match, caller, surroundings)) return await local(request, caller);
-      requirePermission(match, caller.claims, surroundings.world.state, place, note);
+      const isPull = await isPullRequest(match, upstream, request, caller, surroundings);
+      requirePermission(match, caller.claims, surroundings.world.state, place, note, isPull);
+      spendOnNote(request, surroundings.world.state);
       const response = await pass(upstream, request, caller, surroundings.ask);
       if (response.status === 401)
         note({ kind: "line", text: "hearth: GitHub refuses the token that this host was given" });
@@ -84,6 +95,31 @@ async function isLocal(
   return kind === "jobs" && world.run.jobs.some((job) => String(jobIdOf(caller.claims, job)) === id);
 }
 
+/** Only GitHub knows what a number is. It is asked where the answer decides whether the job may go on. */
+async function isPullRequest(
+  { route, params }: RouteMatch,
+  upstream: GithubUpstream,
+  request: ApiRequest,
+  caller: Caller,
+  { ask }: UpstreamSurroundings,
+): Promise<boolean> {
+  const { permissions } = caller.claims;
+  const isOpen = missingPermission(route.needs, permissions, false) === undefined;
+  if (isOpen || missingPermission(route.needs, permissions, true) !== undefined) return false;
+  const path = [...request.path.slice(0, 3), "pulls", params["number"] ?? ""];
+  const asked = {
+    ...request,
+    method: "GET",
+    path,
+    query: new URLSearchParams(),
+    body: Buffer.alloc(0),
+    clientHeaders: {},
+  };
+  const { status, content } = await pass(upstream, asked, caller, ask);
+  if (content.kind === "stream") content.stream.destroy();
+  return status === 200;
+}
+
 const MAX_PATH = 2_000;
 
 /** The path is put together anew from its decoded parts, none of which leads upward: it stays below the run's repository. */
@@ -121,6 +157,9 @@ const SHOWN_HEADERS = [
   "x-github-media-type",
 ];
 
+/** Those whose addresses `api-endpoint.ts` turns to this facade. */
+const HEADER_NAMES: Readonly<Record<string, string>> = { link: "Link", location: "Location" };
+
 /** Addresses of the API become GitHub's own, which `api-endpoint.ts` turns to the facade. */
 function shownAnswer(answer: UpstreamAnswer, apiUrl: string, repository: string, token: string): ApiResponse {
   const githubs = (text: string): string =>
@@ -132,7 +171,7 @@ function shownAnswer(answer: UpstreamAnswer, apiUrl: string, repository: string,
   const headers: Record<string, string> = {};
   for (const name of SHOWN_HEADERS) {
     const value = answer.headers[name];
-    if (value !== undefined && !value.includes(token)) headers[name === "link" ? "Link" : name] = githubs(value);
+    if (value !== undefined && !value.includes(token)) headers[HEADER_NAMES[name] ?? name] = githubs(value);
   }
   const { content } = answer;
   if (content.kind === "json") {

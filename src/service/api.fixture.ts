@@ -15,6 +15,11 @@ import { createApiRouter } from "./api-router.ts";
 import { createApiRun } from "./api-run.ts";
 import { createApiState, EMPTY_SEED } from "./api-seed.ts";
 import type { ApiSeed } from "./api-seed.ts";
+import { createUpstreamGraphql, createUpstreamRouter } from "./api-upstream.ts";
+import type { GithubUpstream } from "./api-upstream.ts";
+import { askUpstream } from "./api-upstream-request.ts";
+import type { UpstreamRequest } from "./api-upstream-request.ts";
+import { dialTcp, resolveBySystem } from "./dial.ts";
 import { createJobTokens } from "./job-tokens.ts";
 import { createLookup } from "./repository-lookup.ts";
 import type { ApiNote, ApiWrite, JobClaims } from "./services.ts";
@@ -62,6 +67,7 @@ interface ServeOptions {
   readonly kept?: Partial<ApiKept>;
   /** Directory of mirrors, inside the fixture's own. */
   readonly withMirror?: boolean;
+  readonly github?: GithubUpstream;
 }
 
 export const NOW_MS = Date.parse("2026-11-22T12:00:00Z");
@@ -114,7 +120,13 @@ export async function serveApi(options: ServeOptions = {}): Promise<ServedApi> {
   await once(server, "listening");
   const address = server.address();
   const origin = `http://127.0.0.1:${typeof address === "object" && address !== null ? address.port : 0}`;
-  const routers = { rest: createApiRouter(surroundings), graphql: createGraphqlRouter(surroundings) };
+  const local = { rest: createApiRouter(surroundings), graphql: createGraphqlRouter(surroundings) };
+  const way = { resolve: resolveBySystem, dial: dialTcp, upstream: undefined };
+  const upstream = { ...surroundings, ask: (asked: UpstreamRequest) => askUpstream(asked, way) };
+  const routers =
+    options.github === undefined
+      ? local
+      : { rest: createUpstreamRouter(options.github, local.rest, upstream), graphql: createUpstreamGraphql(upstream) };
   const endpoint = createApiEndpoint(routers, { origin, tokens, now: () => NOW_MS });
   server.on("request", (request, response) => {
     if (!endpoint.handle(request, response, request.url ?? "")) response.writeHead(404).end("not the API");
