@@ -1,6 +1,6 @@
 /**
  * `npm run bench [section]`: figures of the release build beside peers, as ratios from one run. Sections: startup, plan, steps,
- * machines, services. Peers are used when they are there: `act` on PATH or in ~/go/bin.
+ * machines, services, actions. Peers are used when they are there: `act` on PATH or in ~/go/bin.
  */
 import { execFileSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -9,6 +9,7 @@ import { delimiter, join } from "node:path";
 import { measure, printTimings } from "./measure.ts";
 import type { Contender } from "./measure.ts";
 import { measureMachines } from "./machines.ts";
+import { measureActions } from "./actions.ts";
 import { measureCorpus, measureGrowth } from "./planning.ts";
 import { measureServices } from "./services.ts";
 
@@ -31,6 +32,7 @@ try {
   if (wanted === undefined || wanted === "steps") await steps();
   if (wanted === undefined || wanted === "machines") await measureMachines();
   if (wanted === undefined || wanted === "services") await measureServices();
+  if (wanted === undefined || wanted === "actions") await measureActions();
 } finally {
   rmSync(scratch, { recursive: true, force: true });
 }
