@@ -42,8 +42,8 @@ export async function runOnChanges(
   const changes = collectChanges();
   using watch = await hearth.watch(first.repository, { onChange: changes.add, onError: changes.fail });
   for (;;) {
-    terminal.err.write(`Waiting for changes in ${plainText(first.repository)}. Ctrl-C ends.\n`);
-    const paths = await nextChange(terminal, changes, isSameKey);
+    const waiting = `Waiting for changes in ${plainText(first.repository)}. Ctrl-C ends.\n`;
+    const paths = await nextChange(terminal, changes, { waiting, isSameKey });
     if (paths === undefined) return code;
     terminal.err.write(`\n${changedText(paths)}\n`);
     code = await runOrSay(terminal, () => runOnce(noticing));
@@ -96,10 +96,8 @@ function collectChanges(): Changes {
 async function nextChange(
   terminal: Terminal,
   changes: Changes,
-  isSameKey: () => boolean,
+  { waiting, isSameKey }: { readonly waiting: string; readonly isSameKey: () => boolean },
 ): Promise<readonly string[] | undefined> {
-  const already = changes.take();
-  if (already.length > 0) return already;
   const { promise, resolve, reject } = Promise.withResolvers<readonly string[] | undefined>();
   const stopListening = terminal.onInterrupt(() => {
     if (!isSameKey()) resolve(undefined);
@@ -111,8 +109,11 @@ async function nextChange(
       reject(error);
     }
   });
+  // Said when it is true: who reads it may press Ctrl-C at once.
+  terminal.err.write(waiting);
   try {
-    return await promise;
+    const already = changes.take();
+    return already.length > 0 ? already : await promise;
   } finally {
     changes.onAdd(undefined);
     stopListening();
