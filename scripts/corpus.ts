@@ -8,7 +8,7 @@ import { referenceText } from "../src/action/reference.ts";
 import type { RemoteReference } from "../src/action/reference.ts";
 import { ActionLibrary } from "../src/select/action-library.ts";
 import { ReferencePins } from "../src/select/reference-pins.ts";
-import { mirror } from "../src/select/repository-places.ts";
+import { placesOnHost } from "../src/select/repository-places.ts";
 import { planCorpus } from "../test/corpus.ts";
 import type { CorpusDiagnostic, CorpusFile } from "../test/corpus.ts";
 
@@ -56,7 +56,10 @@ for (const { outcome, message } of real) if (outcome === "crashed") write(`\ncra
 async function planWithMirrors(mirrorDir: string | undefined): Promise<readonly CorpusFile[]> {
   if (mirrorDir === undefined) return planCorpus(corpus);
   const pins = new ReferencePins(undefined, { locked: false, own: { owner: "o", name: "r" } });
-  const library = new ActionLibrary([{ find: mirror(resolve(mirrorDir)), kind: "local" }], pins);
+  const library = new ActionLibrary(
+    placesOnHost(undefined, resolve(mirrorDir)).map((find) => ({ find, kind: "local" as const })),
+    pins,
+  );
   for (;;) {
     const lacking = new Map<string, RemoteReference>();
     const planned = planCorpus(corpus, (reference) => {

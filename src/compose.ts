@@ -4,9 +4,7 @@ import { existsSync, rmSync } from "node:fs";
 import { mkdir, mkdtemp } from "node:fs/promises";
 import { availableParallelism, totalmem, userInfo } from "node:os";
 import { join } from "node:path";
-import { NO_ACTION_SOURCE } from "./action/action-source.ts";
 import { agentBundle } from "./agent-bundle.ts";
-import { withBuiltins } from "./builtin-bundle.ts";
 import type { ArtifactSummary, Hearth, RunHandle, RunOptions } from "./commands/hearth.ts";
 import { readCertificateAuthorities } from "./config.ts";
 import type { Config } from "./config.ts";
@@ -24,7 +22,6 @@ import type { IdentityKeys } from "./service/oidc-keys.ts";
 import type { OwnRepository } from "./service/repository-lookup.ts";
 import type { NetworkPolicy, Services } from "./service/services.ts";
 import type { SelectionParts } from "./select/select-workflows.ts";
-import { createRunApi } from "./run-api.ts";
 import type { RunApi } from "./run-api.ts";
 import { createJsonlRunStore } from "./store/jsonl-run-store.ts";
 import type { RunWriter } from "./store/run-store.ts";
@@ -200,12 +197,17 @@ export function compose(config: Config, environment: NodeJS.ProcessEnv): Hearth 
     plan: Plan,
     options: RunOptions,
     config: Config,
-    { snapshot, actions }: SelectionParts = { snapshot: undefined, actions: NO_ACTION_SOURCE },
+    selected: SelectionParts | undefined,
   ): Promise<RunHandle> {
-    const [{ runWorkflow }, { RUNNER_LADDER }] = await Promise.all([
-      import("./engine/run-workflow.ts"),
-      import("./engine/exec-process.ts"),
-    ]);
+    const [{ runWorkflow }, { RUNNER_LADDER }, { createRunApi }, { withBuiltins }, { NO_ACTION_SOURCE }] =
+      await Promise.all([
+        import("./engine/run-workflow.ts"),
+        import("./engine/exec-process.ts"),
+        import("./run-api.ts"),
+        import("./builtin-bundle.ts"),
+        import("./action/action-source.ts"),
+      ]);
+    const { snapshot, actions } = selected ?? { snapshot: undefined, actions: NO_ACTION_SOURCE };
     const certificateAuthorities = await readCertificateAuthorities(config);
     const api = await createRunApi({
       plan,

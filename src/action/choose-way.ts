@@ -9,9 +9,10 @@ import type { WayChooser } from "../plan/plan-jobs.ts";
 import type { RemoteAction, Way } from "../plan/plan.ts";
 import type { Step } from "../workflow/workflow.ts";
 import { builtinFor } from "./builtins.ts";
-import { readManifest } from "./manifest.ts";
 import type { PolicyFault } from "./policy.ts";
-import { parseActionReference, referenceText, repositoryKey } from "./reference.ts";
+import { readLocalAction, readRemoteAction, unsupported } from "./read-action.ts";
+import type { FoundAction, ManifestFile, ReadAction } from "./read-action.ts";
+import { parseActionReference, referenceKey, referenceOf } from "./reference.ts";
 import type { RemoteReference } from "./reference.ts";
 
 /**
@@ -20,15 +21,9 @@ import type { RemoteReference } from "./reference.ts";
  */
 export type ManifestLookup = (directory: string) => ManifestFile | undefined;
 
-export interface ManifestFile {
-  readonly path: string;
-  readonly text: string;
-}
-
 /** What is known of an action in another repository. */
 export type KnownAction =
-  /** Without a manifest its directory holds no action. */
-  | { readonly kind: "found"; readonly action: RemoteAction; readonly manifest: ManifestFile | undefined }
+  | ({ readonly kind: "found" } & FoundAction)
   /** It cannot be had; a built-in may stand in. `fault` completes "the action 'x', which …, is unsupported". */
   | { readonly kind: "missing"; readonly fault: string; readonly fix: string }
   /** It must not be used, and nothing may stand in for it. */
@@ -65,9 +60,9 @@ export function ofWorkflows(choose: StepWayChooser): WayChooser {
 export function createStepWayChooser(lookup: ManifestLookup, options: WayOptions): StepWayChooser {
   const readAction = remembered(
     (directory: string) => directory,
-    (directory) => readLocalAction(directory, lookup),
+    (directory) => readLocalAction(directory, lookup(directory)),
   );
-  const readFound = remembered(({ action }: FoundAction) => keyOf(action), readRemoteAction);
+  const readFound = remembered(({ action }: FoundAction) => referenceKey(referenceOf(action)), readRemoteAction);
   const choose = (step: Step, inside: RemoteAction | undefined): Way =>
     chooseWay(step, {
       ...options,
@@ -87,8 +82,6 @@ export function createStepWayChooser(lookup: ManifestLookup, options: WayOptions
     return way;
   };
 }
-
-type FoundAction = Extract<KnownAction, { kind: "found" }>;
 
 interface Choice extends WayOptions {
   readonly lookup: ManifestLookup;
@@ -110,7 +103,7 @@ function chooseWay(step: Step, choice: Choice): Way {
     return chooseOwn(reference.path, choice.inside, step.uses, choice);
   }
   const way = wayWithoutManifest(step, choice.builtins);
-  return way.kind === "local" ? chooseLocal(way.path, choice) : way;
+  return way.kind === "local" ? wayOf(choice.readAction(way.path), choice) : way;
 }
 
 /** What the step says by itself: for an action of the repository only where it is. Also asked for steps that a run meets first. */
@@ -129,7 +122,7 @@ export function wayWithoutManifest(step: Step, builtins = true): Way {
     case "docker":
       return unsupported(`the container action '${uses}'`, "run what the image runs in a run: step");
     case "own":
-      return unsupported(`the form '${uses}'`, `write './${reference.path}' after a checkout`);
+      return ownFormUnsupported(reference.path, uses);
     case "invalid":
       return unsupported(`the reference '${uses}'`, reference.reason);
     case "remote": {
@@ -157,15 +150,10 @@ function chooseRemote(reference: RemoteReference, uses: string, choice: Choice):
 function chooseOwn(path: string, inside: RemoteAction, uses: string, choice: Choice): Way {
   if (choice.isOwn?.(inside) === true) {
     const action: RemoteAction = { ...inside, path, ref: inside.sha };
-    return wayOf(choice.readFound({ kind: "found", action, manifest: choice.lookup(path || ".") }), choice);
+    return wayOf(choice.readFound({ action, manifest: choice.lookup(path || ".") }), choice);
   }
-  if (choice.known === undefined) return unsupported(`the form '${uses}'`, `write './${path}' after a checkout`);
-  const [owner = "", name = ""] = inside.repository.split("/");
-  return chooseRemote({ owner, name, path, ref: inside.ref }, uses, choice);
-}
-
-function chooseLocal(directory: string, choice: Choice): Way {
-  return wayOf(choice.readAction(directory), choice);
+  if (choice.known === undefined) return ownFormUnsupported(path, uses);
+  return chooseRemote({ ...referenceOf(inside), path }, uses, choice);
 }
 
 function wayOf(action: ReadAction, choice: Choice): Way {
@@ -190,67 +178,6 @@ function wayOf(action: ReadAction, choice: Choice): Way {
   return { kind: "composite", path: action.path, action: action.action, steps };
 }
 
-/** A composite action's way depends on where it is used; that of the others does not. */
-type ReadAction =
-  | {
-      readonly kind: "composite";
-      readonly path: string;
-      readonly action: RemoteAction | undefined;
-      readonly label: string;
-      readonly steps: readonly Step[];
-    }
-  | { readonly kind: "way"; readonly way: Way };
-
-function readLocalAction(directory: string, lookup: ManifestLookup): ReadAction {
-  const found = lookup(directory);
-  if (found === undefined) return { kind: "way", way: { kind: "local", path: directory } };
-  const file = { ...found, place: found.path };
-  return readAction(file, { path: directory, action: undefined, label: directory, uses: `./${directory}` });
-}
-
-function readRemoteAction({ action, manifest }: FoundAction): ReadAction {
-  const uses = textOf(action);
-  if (manifest === undefined) {
-    const what = `the action '${uses}', which has no action.yml, action.yaml or Dockerfile at commit ${action.sha},`;
-    return { kind: "way", way: unsupported(what, "correct its path or version") };
-  }
-  const file = { ...manifest, place: `${manifest.path} of ${action.repository}@${action.ref}` };
-  return readAction(file, { path: action.path, action, label: uses, uses });
-}
-
-interface ActionPlace {
-  readonly path: string;
-  readonly action: RemoteAction | undefined;
-  readonly label: string;
-  readonly uses: string;
-}
-
-function readAction(file: ManifestFile & { readonly place: string }, at: ActionPlace): ReadAction {
-  const { path, action, label } = at;
-  const docker = unsupported(`the container action '${at.uses}'`, "run what its image runs in run: steps");
-  if (/(?:^|\/)dockerfile$/iu.test(file.path)) return { kind: "way", way: docker };
-  const read = readManifest(file.path, file.text);
-  if (read.kind === "refused") {
-    const reason = read.diagnostics[0]?.message ?? "the reader gave no reason";
-    return { kind: "way", way: unsupported(`the manifest ${file.place}, which cannot be read,`, reason) };
-  }
-  const { runs } = read.manifest;
-  if (runs.kind === "docker") return { kind: "way", way: docker };
-  if (runs.kind === "composite") return { kind: "composite", path, action, label, steps: runs.steps };
-  return { kind: "way", way: { kind: "javascript", using: runs.using, path, action } };
-}
-
-function textOf({ repository, path, ref }: RemoteAction): string {
-  const [owner = "", name = ""] = repository.split("/");
-  return referenceText({ owner, name, path, ref });
-}
-
-/** Two spellings of a repository are one action. */
-function keyOf({ repository, path, ref }: RemoteAction): string {
-  const [owner = "", name = ""] = repository.split("/");
-  return `${repositoryKey({ owner, name, ref })} ${path}`;
-}
-
 /** For a person reading the plan: expressions stay as they were written. */
 function nameOf(step: Step): string {
   if (step.name?.kind === "literal") return String(step.name.value);
@@ -272,13 +199,13 @@ function remembered<From, To>(keyOf: (from: From) => string, read: (from: From) 
   };
 }
 
+function ownFormUnsupported(path: string, uses: string): Way {
+  return unsupported(`the form '${uses}'`, `write './${path}' after a checkout`);
+}
+
 function unknownAction(uses: string): Way {
   return unsupported(
     `the remote action '${uses}'`,
     "copy it into the repository and use it as ./path, or write it as run: steps",
   );
-}
-
-function unsupported(what: string, fix: string): Way {
-  return { kind: "unsupported", what, fix };
 }

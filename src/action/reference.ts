@@ -4,6 +4,7 @@
  * Source: ACTIONS-CONTRACT §4.1.
  */
 import { posix } from "node:path";
+import type { RemoteAction } from "../plan/plan.ts";
 import { faultOfRef, isRepositoryName } from "../workflow/repository-reference.ts";
 
 /** Names have no case on GitHub; refs do. */
@@ -39,6 +40,17 @@ export function parseActionReference(uses: string): ActionReference {
 /** The same for two references exactly when they mean the same commit. */
 export function repositoryKey({ owner, name, ref }: Pick<RemoteReference, "owner" | "name" | "ref">): string {
   return `${owner}/${name}`.toLowerCase() + `@${ref}`;
+}
+
+/** The same for two references exactly when they mean the same directory of the same commit. */
+export function referenceKey(reference: RemoteReference): string {
+  return `${repositoryKey(reference)} ${reference.path}`;
+}
+
+/** What led to an action that was found. */
+export function referenceOf({ repository, path, ref }: RemoteAction): RemoteReference {
+  const [owner = "", name = ""] = repository.split("/");
+  return { owner, name, path, ref };
 }
 
 /** As a person would write it: `owner/name/path@ref`. */

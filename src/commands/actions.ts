@@ -6,7 +6,7 @@ import { exitCode } from "./exit-code.ts";
 import type { ExitCode } from "./exit-code.ts";
 import type { Hearth } from "./hearth.ts";
 import { changeRow, manageRequest, reportFailures } from "./lock.ts";
-import { alignColumns } from "./table.ts";
+import { alignColumns, writeTable } from "./table.ts";
 import type { Terminal } from "./terminal.ts";
 
 export interface ListActionsOptions {
@@ -45,8 +45,7 @@ export async function listActions(
     return exitCode.success;
   }
   const rows = kept.map((action) => [labelOf(action), action.sha, dayOf(action), plainText(action.host)]);
-  const [heading = "", ...lines] = alignColumns([["ACTION", "COMMIT", "USED", "SERVER"], ...rows]);
-  out.write(`${out.colors.dim(heading)}\n${lines.map((line) => `${line}\n`).join("")}`);
+  writeTable(out, ["ACTION", "COMMIT", "USED", "SERVER"], rows);
   return exitCode.success;
 }
 

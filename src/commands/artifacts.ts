@@ -1,11 +1,12 @@
 /** `hearth artifacts list|download`: what the jobs of a run have uploaded. */
 import { resolve } from "node:path";
 import { EngineError } from "../lib/engine-error.ts";
+import { mebibytes, minuteText } from "./cell-text.ts";
 import { plainText } from "./display-text.ts";
 import { exitCode } from "./exit-code.ts";
 import type { ExitCode } from "./exit-code.ts";
 import type { ArtifactSummary, Hearth } from "./hearth.ts";
-import { alignColumns } from "./table.ts";
+import { writeTable } from "./table.ts";
 import type { Terminal } from "./terminal.ts";
 
 export interface ArtifactsListOptions {
@@ -17,35 +18,30 @@ export interface ArtifactsDownloadOptions {
 }
 
 export async function listArtifacts(
-  { store, artifacts }: Hearth,
+  hearth: Hearth,
   { out, err }: Terminal,
   prefix: string | undefined,
   { json }: ArtifactsListOptions,
 ): Promise<ExitCode> {
-  const { run, firstRun } = await store.find(prefix);
-  // All attempts of a run share what they have uploaded.
-  const found = await artifacts.list(firstRun ?? run);
+  const { run, found } = await findArtifacts(hearth, prefix);
   if (json === true) out.write(`${JSON.stringify(found, undefined, 2)}\n`);
   else if (found.length === 0) err.write(`Run ${run} has no artifacts.\n`);
   else {
     const rows = found.map((artifact) => row(artifact).map(plainText));
-    const [heading = "", ...lines] = alignColumns([["ID", "SIZE", "TYPE", "CREATED", "EXPIRES", "NAME"], ...rows]);
-    out.write(`${out.colors.dim(heading)}\n${lines.map((line) => `${line}\n`).join("")}`);
+    writeTable(out, ["ID", "SIZE", "TYPE", "CREATED", "EXPIRES", "NAME"], rows);
   }
   return exitCode.success;
 }
 
 /** The newest of this name, into a new directory of its own. Throws RUN_NOT_FOUND, and BAD_USAGE where something is in its way. */
 export async function downloadArtifact(
-  { store, artifacts }: Hearth,
+  hearth: Hearth,
   { err }: Terminal,
   prefix: string | undefined,
   name: string,
   { output }: ArtifactsDownloadOptions,
 ): Promise<ExitCode> {
-  const { run, firstRun } = await store.find(prefix);
-  // All attempts of a run share what they have uploaded.
-  const found = await artifacts.list(firstRun ?? run);
+  const { run, found } = await findArtifacts(hearth, prefix);
   const artifact = found.findLast((one) => one.name === name);
   if (artifact === undefined) {
     const names = [...new Set(found.map((one) => plainText(one.name)))].slice(0, 10);
@@ -54,20 +50,22 @@ export async function downloadArtifact(
     });
   }
   const directory = resolve(output ?? artifact.name);
-  await artifacts.save(artifact, directory);
+  await hearth.artifacts.save(artifact, directory);
   err.write(`saved ${plainText(artifact.name)} in ${plainText(directory)}\n`);
   return exitCode.success;
 }
 
+/** All attempts of a run share what they have uploaded. */
+async function findArtifacts({ store, artifacts }: Hearth, prefix: string | undefined) {
+  const { run, firstRun } = await store.find(prefix);
+  return { run, found: await artifacts.list(firstRun ?? run) };
+}
+
 function row({ id, name, sizeBytes, mimeType, createdAt, expiresAt }: ArtifactSummary): string[] {
-  return [String(id), size(sizeBytes), mimeType, minute(createdAt), expiresAt.slice(0, 10), name];
+  return [String(id), size(sizeBytes), mimeType, minuteText(createdAt), expiresAt.slice(0, 10), name];
 }
 
 function size(sizeBytes: number): string {
   if (sizeBytes < 1024) return `${sizeBytes} B`;
-  return sizeBytes < 1024 ** 2 ? `${Math.round(sizeBytes / 1024)} KiB` : `${Math.round(sizeBytes / 1024 ** 2)} MiB`;
-}
-
-function minute(iso: string): string {
-  return iso.slice(0, 16).replace("T", " ");
+  return sizeBytes < 1024 ** 2 ? `${Math.round(sizeBytes / 1024)} KiB` : mebibytes(sizeBytes);
 }

@@ -1,10 +1,11 @@
 /** `hearth caches list|rm`: what workflows have cached on this host. */
+import { mebibytes, minuteText } from "./cell-text.ts";
 import { counted } from "./counted.ts";
 import { plainText } from "./display-text.ts";
 import { exitCode } from "./exit-code.ts";
 import type { ExitCode } from "./exit-code.ts";
 import type { Hearth } from "./hearth.ts";
-import { alignColumns } from "./table.ts";
+import { writeTable } from "./table.ts";
 import type { Terminal } from "./terminal.ts";
 
 export interface CachesListOptions {
@@ -21,10 +22,9 @@ export async function listCaches(
   else if (found.length === 0) err.write("No caches yet: a workflow makes them with actions/cache.\n");
   else {
     const rows = found.map(({ id, repository, scope, key, sizeBytes, usedAt }) =>
-      [String(id), repository, scope, mebibytes(sizeBytes), usedAt.slice(0, 16).replace("T", " "), key].map(plainText),
+      [String(id), repository, scope, sizeText(sizeBytes), minuteText(usedAt), key].map(plainText),
     );
-    const [heading = "", ...lines] = alignColumns([["ID", "REPOSITORY", "REF", "SIZE", "USED", "KEY"], ...rows]);
-    out.write(`${out.colors.dim(heading)}\n${lines.map((line) => `${line}\n`).join("")}`);
+    writeTable(out, ["ID", "REPOSITORY", "REF", "SIZE", "USED", "KEY"], rows);
   }
   return exitCode.success;
 }
@@ -41,10 +41,10 @@ export async function removeCaches({ caches }: Hearth, { err }: Terminal, names:
   const removed = new Set(wanted.flat());
   await caches.remove([...removed].map(({ id }) => id));
   const bytes = [...removed].reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-  err.write(`removed ${counted(removed.size, "cache")}, ${mebibytes(bytes)}\n`);
+  err.write(`removed ${counted(removed.size, "cache")}, ${sizeText(bytes)}\n`);
   return exitCode.success;
 }
 
-function mebibytes(sizeBytes: number): string {
-  return sizeBytes < 1024 ** 2 ? "<1 MiB" : `${Math.round(sizeBytes / 1024 ** 2)} MiB`;
+function sizeText(sizeBytes: number): string {
+  return sizeBytes < 1024 ** 2 ? "<1 MiB" : mebibytes(sizeBytes);
 }

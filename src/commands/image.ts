@@ -1,10 +1,11 @@
 /** `hearth image build|list|rm`: the root file systems that machines start from. */
+import { mebibytes, minuteText } from "./cell-text.ts";
 import { plainText } from "./display-text.ts";
 import { exitCode } from "./exit-code.ts";
 import type { ExitCode } from "./exit-code.ts";
 import type { Hearth, ImageSummary } from "./hearth.ts";
 import { withInterrupt } from "./interrupt.ts";
-import { alignColumns } from "./table.ts";
+import { writeTable } from "./table.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** Progress goes to stderr, the image's directory to stdout. */
@@ -29,16 +30,9 @@ export async function listImages({ images }: Hearth, { out, err }: Terminal): Pr
     return exitCode.success;
   }
   const rows = found.map(({ name, digest, builtAt, sizeBytes, directory }) =>
-    [
-      name,
-      digest.slice(0, 12),
-      mebibytes(sizeBytes),
-      builtAt.toISOString().slice(0, 16).replace("T", " "),
-      directory,
-    ].map(plainText),
+    [name, digest.slice(0, 12), mebibytes(sizeBytes), minuteText(builtAt.toISOString()), directory].map(plainText),
   );
-  const [heading = "", ...lines] = alignColumns([["NAME", "DIGEST", "SIZE", "BUILT", "DIRECTORY"], ...rows]);
-  out.write(`${out.colors.dim(heading)}\n${lines.map((line) => `${line}\n`).join("")}`);
+  writeTable(out, ["NAME", "DIGEST", "SIZE", "BUILT", "DIRECTORY"], rows);
   return exitCode.success;
 }
 
@@ -49,8 +43,4 @@ export async function removeImage({ images }: Hearth, { err }: Terminal, name: s
 
 function describe({ name, digest, sizeBytes }: ImageSummary): string {
   return `image ${plainText(name)} ${digest.slice(0, 12)}, ${mebibytes(sizeBytes)}`;
-}
-
-function mebibytes(sizeBytes: number): string {
-  return `${Math.round(sizeBytes / 1024 / 1024)} MiB`;
 }

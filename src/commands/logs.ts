@@ -18,8 +18,9 @@ import type { ExitCode } from "./exit-code.ts";
 import type { Hearth } from "./hearth.ts";
 import { jobSummaryLines } from "./job-summaries.ts";
 import { paintLine } from "./line.ts";
-import { networkLines } from "./network-lines.ts";
+import { writeNetworkTable } from "./network-lines.ts";
 import type { EgressEvent } from "./network-lines.ts";
+import { readRecord } from "./read-record.ts";
 import { fateText } from "./record-lines.ts";
 import type { Output, Terminal } from "./terminal.ts";
 
@@ -72,12 +73,10 @@ async function summary(
   options: LogsCommandOptions,
 ): Promise<ExitCode> {
   const { out, err } = terminal;
-  const record = emptyRecord();
-  for await (const event of store.read(stored.run)) applyEvent(record, event);
+  const record = await readRecord(store, stored);
   err.write(`${err.colors.dim(plainText(titleOf(stored)))}\n`);
-  const wanted = record.jobs.filter((job) => isWantedJob(record, job, options));
-  if (wanted.length === 0 && options.job !== undefined) throw nothingWanted(stored, record, options);
-  const lines = await jobSummaryLines({ ...record, jobs: wanted }, terminal, { label: undefined, limit: undefined });
+  const jobs = wantedJobs(stored, record, options);
+  const lines = await jobSummaryLines({ ...record, jobs }, terminal, { label: undefined, limit: undefined });
   for (const line of lines) out.write(`${paintLine(line, out.colors)}\n`);
   if (lines.length === 0) err.write("No step wrote a summary.\n");
   return exitCode.success;
@@ -89,15 +88,12 @@ async function apiWrites(
   { out, err }: Terminal,
   options: LogsCommandOptions,
 ): Promise<ExitCode> {
-  const record = emptyRecord();
   const writes: ApiWriteEvent[] = [];
-  for await (const event of store.read(stored.run)) {
-    applyEvent(record, event);
+  const record = await readRecord(store, stored, (event) => {
     if (event.type === "api_write") writes.push(event);
-  }
+  });
   err.write(`${err.colors.dim(plainText(titleOf(stored)))}\n`);
-  const wanted = new Set(record.jobs.filter((job) => isWantedJob(record, job, options)).map(({ job }) => job));
-  if (wanted.size === 0 && options.job !== undefined) throw nothingWanted(stored, record, options);
+  const wanted = new Set(wantedJobs(stored, record, options).map(({ job }) => job));
   const lines = writes.filter(({ job }) => wanted.has(job)).flatMap(apiLines);
   for (const line of lines) out.write(`${line}\n`);
   if (lines.length === 0) err.write("No job changed anything through the API.\n");
@@ -110,12 +106,10 @@ async function network(
   { out, err }: Terminal,
   options: LogsCommandOptions,
 ): Promise<ExitCode> {
-  const record = emptyRecord();
   const asked: EgressEvent[] = [];
-  for await (const event of store.read(stored.run)) {
-    applyEvent(record, event);
+  const record = await readRecord(store, stored, (event) => {
     if (event.type === "egress") asked.push(event);
-  }
+  });
   err.write(`${err.colors.dim(plainText(titleOf(stored)))}\n`);
   const wanted = record.jobs.flatMap((job) => job.steps.filter((step) => isWanted(record, job, step, options)));
   if (wanted.length === 0 && (options.job ?? options.step) !== undefined) throw nothingWanted(stored, record, options);
@@ -123,10 +117,8 @@ async function network(
     const { job, step } = placeOf(record, event);
     return job !== undefined && step !== undefined && isWanted(record, job, step, options);
   });
-  if (events.length > 0) {
-    const [heading = "", ...lines] = networkLines(events, record);
-    out.write(`${out.colors.dim(heading)}\n${lines.map((line) => `${line}\n`).join("")}`);
-  } else if (record.provider === "host") {
+  if (events.length > 0) writeNetworkTable(out, events, record);
+  else if (record.provider === "host") {
     err.write("Nothing is known: steps on the host use its network, past Hearth.\n");
   } else err.write("No step asked for an outside host.\n");
   return exitCode.success;
@@ -190,6 +182,13 @@ function placeOf(record: RunRecord, ref: StepRef): { job: JobRecord | undefined;
 function isWanted(record: RunRecord, job: JobRecord, step: StepRecord, wanted: LogsCommandOptions): boolean {
   const stepFits = wanted.step === undefined || wanted.step === step.step || wanted.step === step.name;
   return stepFits && isWantedJob(record, job, wanted);
+}
+
+/** Throws RUN_NOT_FOUND where there is none of those that were named. */
+function wantedJobs(stored: StoredRun, record: RunRecord, options: LogsCommandOptions): readonly JobRecord[] {
+  const jobs = record.jobs.filter((job) => isWantedJob(record, job, options));
+  if (jobs.length === 0 && options.job !== undefined) throw nothingWanted(stored, record, options);
+  return jobs;
 }
 
 /** A job that calls a workflow stands for all jobs of that. */

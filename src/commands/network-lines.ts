@@ -2,12 +2,13 @@
 import type { RunEvent } from "../store/run-event.ts";
 import type { RunRecord } from "../store/run-record.ts";
 import { plainText } from "./display-text.ts";
-import { alignColumns } from "./table.ts";
+import { writeTable } from "./table.ts";
+import type { Output } from "./terminal.ts";
 
 export type EgressEvent = Extract<RunEvent, { readonly type: "egress" }>;
 
-/** In the order of the record, places that a step asked for several times as one line; the first line is the heading. */
-export function networkLines(events: readonly EgressEvent[], record: RunRecord): readonly string[] {
+/** In the order of the record, places that a step asked for several times as one line. */
+export function writeNetworkTable(out: Output, events: readonly EgressEvent[], record: RunRecord): void {
   const rows = new Map<string, { readonly cells: readonly string[]; times: number; readonly reason: string }>();
   for (const { job, step, host, port, allowed, times, reason } of events) {
     const key = JSON.stringify([job, step, host, port, allowed]);
@@ -18,7 +19,7 @@ export function networkLines(events: readonly EgressEvent[], record: RunRecord):
     rows.set(key, row);
   }
   const table = [...rows.values()].map(({ cells, times, reason }) => [...cells, `${times}`, reason].map(plainText));
-  return alignColumns([["JOB", "STEP", "HOST", "PORT", "ANSWER", "TIMES", "WHY"], ...table]);
+  writeTable(out, ["JOB", "STEP", "HOST", "PORT", "ANSWER", "TIMES", "WHY"], table);
 }
 
 /** A step without a name is called by its script. */

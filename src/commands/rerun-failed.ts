@@ -6,11 +6,10 @@ import { resolve } from "node:path";
 import { EngineError } from "../lib/engine-error.ts";
 import type { EarlierAttempt } from "../engine/run-settings.ts";
 import type { Plan } from "../plan/plan.ts";
-import { applyEvent, emptyRecord } from "../store/run-record.ts";
-import type { RunRecord } from "../store/run-record.ts";
 import type { RunStore, StoredRun } from "../store/run-store.ts";
 import { plainText } from "./display-text.ts";
 import { failedJobs } from "./failed-jobs.ts";
+import { readRecord } from "./read-record.ts";
 import type { Selection } from "../select/select-workflows.ts";
 import type { Terminal } from "./terminal.ts";
 import { workflowLabel } from "./workflow-label.ts";
@@ -52,7 +51,7 @@ export async function rerunFailed(
       say(plan, `its run ${stored.run} is going on`);
       continue;
     }
-    const record = await recordOf(store, stored);
+    const record = await readRecord(store, stored);
     const { succeeded, again, differences, plan: known } = failedJobs(plan, record);
     for (const difference of differences) say(plan, difference);
     if (again.length === 0) {
@@ -70,12 +69,6 @@ export async function rerunFailed(
 
 function isEarlierRun(run: StoredRun, repository: string, { workflow, event }: Plan): boolean {
   return run.repository === repository && run.workflow === workflow.path && run.event === event.name;
-}
-
-async function recordOf(store: RunStore, { run }: StoredRun): Promise<RunRecord> {
-  const record = emptyRecord();
-  for await (const event of store.read(run)) applyEvent(record, event);
-  return record;
 }
 
 function notOf([stored]: readonly StoredRun[], { workflow, event }: Plan): EngineError {

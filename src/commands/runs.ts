@@ -6,7 +6,7 @@ import { formatDuration } from "./duration.ts";
 import { exitCode } from "./exit-code.ts";
 import type { ExitCode } from "./exit-code.ts";
 import type { Hearth } from "./hearth.ts";
-import { alignColumns } from "./table.ts";
+import { writeTable } from "./table.ts";
 import type { Terminal } from "./terminal.ts";
 import { workflowLabel } from "./workflow-label.ts";
 
@@ -36,8 +36,7 @@ export async function runs(
     const heading = ["RUN", "WORKFLOW", "NUMBER", "EVENT", "STATUS", "STEPS", "TOOK", "STARTED", "REPOSITORY"];
     const titled = wanted.some(({ title }) => title !== undefined);
     const rows = wanted.map((run) => [...row(run), ...(titled ? [plainText(run.title ?? "")] : [])]);
-    const [first = "", ...lines] = alignColumns([[...heading, ...(titled ? ["TITLE"] : [])], ...rows]);
-    out.write(`${out.colors.dim(first)}\n${lines.map((line) => `${line}\n`).join("")}`);
+    writeTable(out, [...heading, ...(titled ? ["TITLE"] : [])], rows);
   }
   return exitCode.success;
 }

@@ -6,6 +6,7 @@ import { formatDiagnostic } from "../lib/diagnostic.ts";
 import type { Plan, PlanResult } from "../plan/plan.ts";
 import type { Selection } from "../select/select-workflows.ts";
 import type { Trigger } from "../workflow/workflow.ts";
+import { minuteText } from "./cell-text.ts";
 import { plainText } from "./display-text.ts";
 import { exitCode } from "./exit-code.ts";
 import type { ExitCode } from "./exit-code.ts";
@@ -74,7 +75,7 @@ async function triggerText({ event, schedules }: Trigger, nowMs: number): Promis
   const { nextRun } = await import("../select/next-run.ts");
   const entries = schedules.map(({ cron, timezone }) => {
     const next = nextRun(cron, timezone, new Date(nowMs));
-    const due = next === undefined ? "never" : `next ${next.toISOString().slice(0, 16).replace("T", " ")} UTC`;
+    const due = next === undefined ? "never" : `next ${minuteText(next.toISOString())} UTC`;
     return `${cron}${timezone === undefined ? "" : ` ${timezone}`}, ${due}`;
   });
   return `${event} (${entries.join("; ")})`;

@@ -1,10 +1,11 @@
 /** `hearth tools add|list|rm`: what setup actions find in machines without a network. */
+import { mebibytes } from "./cell-text.ts";
 import { plainText } from "./display-text.ts";
 import { exitCode } from "./exit-code.ts";
 import type { ExitCode } from "./exit-code.ts";
 import type { Hearth, ToolSummary } from "./hearth.ts";
 import { withInterrupt } from "./interrupt.ts";
-import { alignColumns } from "./table.ts";
+import { writeTable } from "./table.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** One after another; those that were added stay when a later one fails. */
@@ -29,8 +30,7 @@ export async function listTools({ tools }: Hearth, { out, err }: Terminal): Prom
   const rows = found.map(({ name, version, arch, sizeBytes, directory }) =>
     [name, version, arch, mebibytes(sizeBytes), directory].map(plainText),
   );
-  const [heading = "", ...lines] = alignColumns([["TOOL", "VERSION", "ARCH", "SIZE", "DIRECTORY"], ...rows]);
-  out.write(`${out.colors.dim(heading)}\n${lines.map((line) => `${line}\n`).join("")}`);
+  writeTable(out, ["TOOL", "VERSION", "ARCH", "SIZE", "DIRECTORY"], rows);
   return exitCode.success;
 }
 
@@ -41,8 +41,4 @@ export async function removeTools({ tools }: Hearth, { err }: Terminal, wish: st
 
 function describe({ name, version, arch, sizeBytes }: ToolSummary): string {
   return plainText(`${name} ${version} ${arch}, ${mebibytes(sizeBytes)}`);
-}
-
-function mebibytes(sizeBytes: number): string {
-  return `${Math.round(sizeBytes / 1024 / 1024)} MiB`;
 }

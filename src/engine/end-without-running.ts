@@ -4,6 +4,7 @@
  */
 import type { Fate } from "../store/run-event.ts";
 import type { Job } from "../workflow/workflow.ts";
+import { completeJob } from "./complete-job.ts";
 import { endedAs } from "./job-end.ts";
 import type { InstanceEnd } from "./job-end.ts";
 import { unexpanded } from "./job-instances.ts";
@@ -41,10 +42,7 @@ export function endWithoutRunning(
   reason: string,
   fate: UnrunFate = conclusion === "failure" ? "not_reached" : conclusion,
 ): InstanceEnd {
-  concludeWithoutRunning(run.emit, instance.key, instance.steps, { kind: fate, reason });
-  endCalledWithoutRunning(run, instance, fate, reason);
-  run.emit({ type: "job_completed", job: instance.key, conclusion, reason, outputs: {}, durationMs: 0 });
-  return endedAs(conclusion, reason);
+  return unrun(run, instance, { kind: fate, reason }, endedAs(conclusion, reason));
 }
 
 /** Ended well in an earlier attempt: recorded as what it came to then, so that an attempt after this one can go on from it. */
@@ -54,29 +52,24 @@ export function endAsEarlier(
   reason: string,
   outputs: InstanceEnd["outputs"],
 ): InstanceEnd {
-  concludeWithoutRunning(run.emit, instance.key, instance.steps, { kind: "skipped", reason });
-  endCalledWithoutRunning(run, instance, "skipped", reason);
-  run.emit({ type: "job_completed", job: instance.key, conclusion: "success", reason, outputs, durationMs: 0 });
-  return { ...endedAs("skipped", reason), conclusion: "success", outputs };
+  return unrun(run, instance, { kind: "skipped", reason }, { ...endedAs("success", reason), outputs });
 }
 
 /** `--skip-unsupported`: skipped, with the reason as the fate of each of its steps. For a job that has been announced. */
 export function leaveOut(run: RunContext, instance: JobInstance<Job>, why: string): InstanceEnd {
   const reason = `unsupported: ${why}`;
-  concludeWithoutRunning(run.emit, instance.key, instance.steps, { kind: "skipped", reason });
-  endCalledWithoutRunning(run, instance, "skipped", reason);
-  const end: InstanceEnd = { ...endedAs("skipped", reason), unsupported: true };
-  const { conclusion, outputs } = end;
-  run.emit({
-    type: "job_completed",
-    job: instance.key,
-    conclusion,
-    reason,
-    outputs,
-    unsupported: true,
-    durationMs: 0,
-  });
-  return end;
+  return unrun(run, instance, { kind: "skipped", reason }, { ...endedAs("skipped", reason), unsupported: true });
+}
+
+function unrun(
+  run: RunContext,
+  instance: JobInstance<Job>,
+  fate: { readonly kind: UnrunFate; readonly reason: string },
+  end: InstanceEnd,
+): InstanceEnd {
+  concludeWithoutRunning(run.emit, instance.key, instance.steps, fate);
+  endCalledWithoutRunning(run, instance, fate.kind, fate.reason);
+  return completeJob(run, instance, end);
 }
 
 /** The jobs below a call, when nothing of the called workflow runs. */

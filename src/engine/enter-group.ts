@@ -1,6 +1,7 @@
 /** `concurrency:` of a workflow or a job, evaluated, and the wait for its turn (ACTIONS-CONTRACT §3.6). */
 import { isMapping, member } from "../context/mapping.ts";
 import { ExpressionError, evaluate, toText } from "../expression/evaluate.ts";
+import { orRefused } from "../expression/or-refused.ts";
 import type { Scope as ExpressionScope } from "../expression/evaluate.ts";
 import type { Template } from "../expression/template.ts";
 import type { JobKey } from "../store/run-event.ts";
@@ -36,13 +37,9 @@ export async function enterGroup(workflow: WorkflowRun, entrant: GroupEntrant): 
   const { template, scope, job } = entrant;
   const free: GroupEntry = { kind: "in", hold: nothing, cancel: entrant.cancel, heldGroups };
   if (template === undefined) return free;
-  let wish: ConcurrencyWish;
-  try {
-    wish = concurrencyWish(template, scope);
-  } catch (error) {
-    if (error instanceof ExpressionError) return { kind: "refused", message: error.message };
-    throw error;
-  }
+  const evaluated = orRefused(() => concurrencyWish(template, scope));
+  if (evaluated.kind === "refused") return evaluated;
+  const wish = evaluated.value;
   const { group } = wish;
   // An empty name is no group.
   if (group === "") return free;

@@ -1,6 +1,7 @@
 /** `environment:` of a job: the name of the place it deploys to, and where that is to be seen (ACTIONS-CONTRACT §1.5, §2.5). */
 import { isMapping, member } from "../context/mapping.ts";
-import { ExpressionError, evaluate, toText } from "../expression/evaluate.ts";
+import { orRefused } from "../expression/or-refused.ts";
+import { evaluate, toText } from "../expression/evaluate.ts";
 import type { Template, Value } from "../expression/template.ts";
 import type { RunEventBody } from "../store/run-event.ts";
 import type { StepsJob } from "../workflow/workflow.ts";
@@ -25,13 +26,9 @@ export function deployedTo(job: JobRun, name: string): DeploymentEnvironment | u
   if (name === "") return undefined;
   const template = environment === undefined ? undefined : entry(environment, "url");
   if (template === undefined) return { name };
-  try {
-    const url = toText(evaluate(template, jobScope(job)));
-    return url === "" || job.masker.hides(url) ? { name } : { name, url };
-  } catch (error) {
-    if (error instanceof ExpressionError) return { name };
-    throw error;
-  }
+  const url = orRefused(() => toText(evaluate(template, jobScope(job))));
+  if (url.kind === "refused" || url.value === "" || job.masker.hides(url.value)) return { name };
+  return { name, url: url.value };
 }
 
 function entry(template: Template, name: string): Template | undefined {

@@ -11,45 +11,35 @@ import { booleanOf, numberOf } from "./typed-value.ts";
 import { keyBelow, nameBelow } from "./workflow-run.ts";
 import type { WorkflowRun } from "./workflow-run.ts";
 
-export type Expansion =
-  | { readonly kind: "instances"; readonly instances: readonly JobInstance<Job>[] }
-  | { readonly kind: "refused"; readonly message: string };
-
 type Place = Pick<WorkflowRun, "caller">;
 
-/** `scope` holds what a job may read before it starts: github, needs, inputs, vars (ACTIONS-CONTRACT §1.5). */
-export function jobInstances(place: Place, planned: PlannedJob, scope: ExpressionScope): Expansion {
+/** `scope` holds what a job may read before it starts: github, needs, inputs, vars (ACTIONS-CONTRACT §1.5). Throws ExpressionError. */
+export function jobInstances(place: Place, planned: PlannedJob, scope: ExpressionScope): readonly JobInstance<Job>[] {
   const { job, steps, called } = planned;
-  try {
-    const cells = planned.cells === "dynamic" ? expandDynamic(job, scope) : planned.cells;
-    const { failFast, maxParallel } = strategyOf(job, scope, cells.length);
-    const keys = uniqueKeys(job.id, cells);
-    const instances = cells.map((cell, index): JobInstance<Job> => {
-      const key = keys[index] ?? job.id;
-      const own = {
-        ...scope.contexts,
-        matrix: cell.values,
-        strategy: strategyContext(index, cells.length, { failFast, maxParallel }),
-      };
-      return {
-        key: keyBelow(place, key),
-        job,
-        name: nameBelow(place, job.name === undefined ? key : nameOf(job, { ...scope, contexts: own }, cell)),
-        steps,
-        called,
-        unsupported: planned.unsupported ?? cell.unsupported,
-        matrix: cell.values,
-        index,
-        total: cells.length,
-        failFast,
-        maxParallel,
-      };
-    });
-    return { kind: "instances", instances };
-  } catch (error) {
-    if (error instanceof ExpressionError) return { kind: "refused", message: error.message };
-    throw error;
-  }
+  const cells = planned.cells === "dynamic" ? expandDynamic(job, scope) : planned.cells;
+  const { failFast, maxParallel } = strategyOf(job, scope, cells.length);
+  const keys = uniqueKeys(job.id, cells);
+  return cells.map((cell, index): JobInstance<Job> => {
+    const key = keys[index] ?? job.id;
+    const own = {
+      ...scope.contexts,
+      matrix: cell.values,
+      strategy: strategyContext(index, cells.length, { failFast, maxParallel }),
+    };
+    return {
+      key: keyBelow(place, key),
+      job,
+      name: nameBelow(place, job.name === undefined ? key : nameOf(job, { ...scope, contexts: own }, cell)),
+      steps,
+      called,
+      unsupported: planned.unsupported ?? cell.unsupported,
+      matrix: cell.values,
+      index,
+      total: cells.length,
+      failFast,
+      maxParallel,
+    };
+  });
 }
 
 /** A job that was skipped before its matrix was expanded is one job, as GitHub shows it. */

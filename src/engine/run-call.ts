@@ -6,10 +6,12 @@
 import { isMapping, mappingOf } from "../context/mapping.ts";
 import { needsContext, resultOf } from "../context/needs-context.ts";
 import { ExpressionError, evaluate, toText } from "../expression/evaluate.ts";
+import { orRefused } from "../expression/or-refused.ts";
 import { callInputs } from "../plan/call-inputs.ts";
 import type { CalledPlan } from "../plan/plan.ts";
 import type { CallJob, Trigger } from "../workflow/workflow.ts";
 import { jobContexts, workflowScope } from "./contexts.ts";
+import { completeJob } from "./complete-job.ts";
 import { endCalledWithoutRunning } from "./end-without-running.ts";
 import { enterGroup } from "./enter-group.ts";
 import { endedAs } from "./job-end.ts";
@@ -30,27 +32,13 @@ export async function runCall(
   cancel: AbortSignal,
   runCalled: (called: WorkflowRun) => Promise<JobsEnd>,
 ): Promise<InstanceEnd> {
-  const { emit, dependencies } = workflow.run;
-  const startedAt = dependencies.now();
-  const end = await callOrRefuse(workflow, instance, done, cancel, runCalled);
-  const { conclusion, reason, outputs } = end;
-  const durationMs = Math.round(dependencies.now() - startedAt);
-  emit({ type: "job_completed", job: instance.key, conclusion, reason, outputs, durationMs });
-  return end;
-}
-
-async function callOrRefuse(
-  workflow: WorkflowRun,
-  instance: CallInstance,
-  done: ReadonlyMap<string, JobRecord>,
-  cancel: AbortSignal,
-  runCalled: (called: WorkflowRun) => Promise<JobsEnd>,
-): Promise<InstanceEnd> {
   const { run } = workflow;
   const { called } = instance;
+  const startedAt = run.dependencies.now();
+  const ended = (end: InstanceEnd): InstanceEnd => completeJob(run, instance, end, { startedAt });
   const endAs = (conclusion: "failure" | "cancelled", reason: string): InstanceEnd => {
     endCalledWithoutRunning(run, instance, conclusion === "failure" ? "not_reached" : "cancelled", reason);
-    return endedAs(conclusion, reason);
+    return ended(endedAs(conclusion, reason));
   };
   if (called?.kind !== "called")
     throw new Error(`Job ${instance.key} calls what is missing: the plan is not startable`);
@@ -84,8 +72,8 @@ async function callOrRefuse(
   const outputs = orRefused(() => outputsOf(inner, triggerOf(called), records));
   const left = ends.some(({ unsupported }) => unsupported === true) && conclusion === "skipped";
   const reason = left ? "a job of it was left out as unsupported" : undefined;
-  if (outputs.kind === "value") return { ...endedAs(conclusion, reason), outputs: outputs.value };
-  return endedAs("failure", `its outputs could not be evaluated: ${outputs.message}`);
+  if (outputs.kind === "value") return ended({ ...endedAs(conclusion, reason), outputs: outputs.value });
+  return ended(endedAs("failure", `its outputs could not be evaluated: ${outputs.message}`));
 }
 
 /** What the called workflow is given. Throws ExpressionError. */
@@ -135,15 +123,4 @@ function triggerOf({ plan }: Extract<CalledPlan, { kind: "called" }>): Trigger {
   const trigger = plan.workflow.triggers.find(({ event }) => event === "workflow_call");
   if (trigger === undefined) throw new Error(`${plan.workflow.path} has no workflow_call: planning has checked it`);
   return trigger;
-}
-
-function orRefused<T>(
-  work: () => T,
-): { readonly kind: "value"; readonly value: T } | { readonly kind: "refused"; readonly message: string } {
-  try {
-    return { kind: "value", value: work() };
-  } catch (error) {
-    if (error instanceof ExpressionError) return { kind: "refused", message: error.message };
-    throw error;
-  }
 }

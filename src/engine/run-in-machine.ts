@@ -1,19 +1,19 @@
 /** One job in a machine: its settings, environment, token and time limit are decided, and then `run-job.ts` has it. */
-import { ExpressionError } from "../expression/evaluate.ts";
+import { orRefused } from "../expression/or-refused.ts";
 import { MatcherSet } from "../joblog/problem-matcher.ts";
 import { EngineError } from "../lib/engine-error.ts";
 import { overlay } from "../lib/overlay.ts";
 import { mayAskApi } from "./asks-api.ts";
+import { completeJob } from "./complete-job.ts";
 import { contextsInMachine, jobContexts } from "./contexts.ts";
 import { leaveOut } from "./end-without-running.ts";
 import { endedAs } from "./job-end.ts";
 import type { InstanceEnd, JobRecord } from "./job-end.ts";
 import type { JobInstance, JobRun } from "./job-run.ts";
 import { deployedTo, environmentName } from "./job-environment.ts";
-import type { DeploymentEnvironment } from "./job-environment.ts";
 import { newJobState } from "./job-state.ts";
-import { jobEnvironment, jobSettings } from "./job-settings.ts";
-import type { JobSettings, JobSettingsResult } from "./job-settings.ts";
+import { jobSettings, jobSurroundings } from "./job-settings.ts";
+import type { JobSettings } from "./job-settings.ts";
 import { jobClaims } from "./job-claims.ts";
 import { serveJob } from "./job-services.ts";
 import { jobToken } from "./job-token.ts";
@@ -38,24 +38,19 @@ export async function runInMachine(
   const { run } = workflow;
   const { emit, dependencies } = run;
   const startedAt = dependencies.now();
-  const ended = (end: InstanceEnd, environment?: DeploymentEnvironment): InstanceEnd => {
-    const { conclusion, reason, outputs } = end;
-    const durationMs = Math.round(dependencies.now() - startedAt);
-    const shown = environment === undefined ? {} : { environment };
-    emit({ type: "job_completed", job: instance.key, conclusion, reason, outputs, ...shown, durationMs });
-    return end;
-  };
+  const ended = (end: InstanceEnd): InstanceEnd => completeJob(run, instance, end, { startedAt });
   const cannotStart = (reason: string): InstanceEnd => {
     notReached(emit, instance.key, instance.steps, reason);
     return endedAs("failure", reason);
   };
 
-  const wanted = decide(workflow, instance, jobContexts(workflow, instance, done));
-  if (wanted.kind === "refused" && wanted.unsupported && run.settings.skipUnsupported) {
-    return leaveOut(run, instance, wanted.message);
-  }
+  const wanted = orRefused(() => decide(workflow, instance, jobContexts(workflow, instance, done)));
   if (wanted.kind === "refused") return ended(cannotStart(wanted.message));
-  const { settings, environment } = wanted;
+  const { settings, environment } = wanted.value;
+  if (settings.kind === "unsupported") {
+    if (run.settings.skipUnsupported) return leaveOut(run, instance, settings.message);
+    return ended(cannotStart(settings.message));
+  }
 
   let lease: MachineLease;
   try {
@@ -72,7 +67,7 @@ export async function runInMachine(
   }
   await using held = lease;
   emit({ type: "job_started", job: instance.key, machine: held.machine.id });
-  const { timeoutMinutes, tolerated, defaults } = settings;
+  const { timeoutMinutes, tolerated } = settings;
   using limit = timeLimit(timeoutMinutes);
   const cancel = AbortSignal.any([signals.cancel, limit.signal]);
   using cancelLimit = limitAfter(cancel);
@@ -82,8 +77,10 @@ export async function runInMachine(
   const isServed = held.machine.layout.servicesUrl !== undefined || mayAskApi(workflow.planned.workflow, instance);
   const apiUrl = isServed ? await services.apiUrl() : undefined;
   const inMachine = { instance, machine: held.machine, token: token.token, apiUrl };
-  const contexts = contextsInMachine(workflow, wanted.contexts, inMachine);
-  const env = jobEnvironment(workflow.planned.workflow, instance.job, contexts, run.settings);
+  const contexts = contextsInMachine(workflow, wanted.value.contexts, inMachine);
+  const found = orRefused(() => jobSurroundings(workflow.planned.workflow, instance.job, contexts, run.settings));
+  if (found.kind === "refused") return ended(cannotStart(found.message));
+  const { env, defaults } = found.value;
   const job: JobRun = {
     plan: run.plan,
     workflow: workflow.planned.workflow,
@@ -114,37 +111,29 @@ export async function runInMachine(
   const lost = result.lost && (await held.explain(result.lost));
   const taken = result.conclusion === "cancelled" && typeof cancel.reason === "string" ? cancel.reason : undefined;
   const end: InstanceEnd = { ...result, lost, reason: lost?.message ?? result.reason ?? taken, tolerated };
-  return ended(end, deployedTo(job, environment));
+  return completeJob(run, instance, end, { startedAt, environment: deployedTo(job, environment) });
 }
 
-type Decided =
-  | {
-      readonly kind: "decided";
-      readonly settings: JobSettings;
-      readonly contexts: JobRun["contexts"];
-      readonly environment: string;
-    }
-  | Extract<JobSettingsResult, { kind: "refused" }>;
+interface Decided {
+  readonly settings: JobSettings;
+  readonly contexts: JobRun["contexts"];
+  /** Empty for none. */
+  readonly environment: string;
+}
 
-/** What the job says of itself, with the secrets and variables of its environment over the others. */
+/** What the job says of itself, with the secrets and variables of its environment over the others. Throws ExpressionError. */
 function decide(workflow: WorkflowRun, instance: JobInstance, known: JobRun["contexts"]): Decided {
   const { run, secrets } = workflow;
   const { job } = instance;
-  try {
-    const environment = environmentName(job, known);
-    const own = environment === "" ? undefined : run.settings.environments[environment.toLowerCase()];
-    run.masker.addSecrets(own?.secrets ?? {});
-    const contexts = {
-      ...known,
-      vars: overlay(run.settings.vars, own?.vars),
-      secrets: { ...overlay(secrets, own?.secrets), GITHUB_TOKEN: jobToken(workflow, job).token },
-    };
-    const settings = jobSettings(workflow.planned.workflow, job, contexts, run.settings);
-    return settings.kind === "refused" ? settings : { kind: "decided", settings, contexts, environment };
-  } catch (error) {
-    if (error instanceof ExpressionError) return { kind: "refused", message: error.message, unsupported: false };
-    throw error;
-  }
+  const environment = environmentName(job, known);
+  const own = environment === "" ? undefined : run.settings.environments[environment.toLowerCase()];
+  run.masker.addSecrets(own?.secrets ?? {});
+  const contexts = {
+    ...known,
+    vars: overlay(run.settings.vars, own?.vars),
+    secrets: { ...overlay(secrets, own?.secrets), GITHUB_TOKEN: jobToken(workflow, job).token },
+  };
+  return { settings: jobSettings(job, contexts, run.settings), contexts, environment };
 }
 
 /** A cancelled job that does not come to its end is killed, whatever cancelled it. */

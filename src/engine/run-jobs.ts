@@ -2,7 +2,8 @@
  * The jobs of a workflow in the order that their needs allow: conditions, matrices, fail-fast, max-parallel, concurrency
  * groups, and below a job that calls a workflow the jobs of that one. Each job of the plan ends in exactly one record.
  */
-import { ExpressionError, evaluate, isTruthy } from "../expression/evaluate.ts";
+import { evaluate, isTruthy } from "../expression/evaluate.ts";
+import { orRefused } from "../expression/or-refused.ts";
 import { Semaphore } from "../lib/semaphore.ts";
 import type { PlannedJob } from "../plan/plan.ts";
 import type { Job } from "../workflow/workflow.ts";
@@ -93,21 +94,19 @@ function openJob(workflow: WorkflowRun, planned: PlannedJob, done: ReadonlyMap<s
     announce(workflow, instance);
     return { kind: "ended", end: endWithoutRunning(workflow.run, instance, conclusion, reason) };
   };
-  try {
-    if (!ranEarlier(workflow, job) && !isTruthy(evaluate(job.condition, scope))) {
-      return cancelRequested(workflow)
-        ? endAs("cancelled", cancelReason(workflow.cancel))
-        : endAs("skipped", skipReason(job, done));
-    }
-  } catch (error) {
-    if (error instanceof ExpressionError) return endAs("failure", error.message);
-    throw error;
+  const asked = orRefused(() => ranEarlier(workflow, job) || isTruthy(evaluate(job.condition, scope)));
+  if (asked.kind === "refused") return endAs("failure", asked.message);
+  if (!asked.value) {
+    return cancelRequested(workflow)
+      ? endAs("cancelled", cancelReason(workflow.cancel))
+      : endAs("skipped", skipReason(job, done));
   }
-  const expansion = jobInstances(workflow, planned, scope);
-  if (expansion.kind === "refused") return endAs("failure", expansion.message);
-  if (expansion.instances.length === 0) return endAs("skipped", "its matrix is empty");
-  for (const instance of expansion.instances) announce(workflow, instance);
-  return { kind: "instances", instances: expansion.instances };
+  const expanded = orRefused(() => jobInstances(workflow, planned, scope));
+  if (expanded.kind === "refused") return endAs("failure", expanded.message);
+  const instances = expanded.value;
+  if (instances.length === 0) return endAs("skipped", "its matrix is empty");
+  for (const instance of instances) announce(workflow, instance);
+  return { kind: "instances", instances };
 }
 
 interface InstanceSurroundings {
@@ -173,12 +172,8 @@ function endBeforeStart(
 
 /** Asked again when the run is cancelled: what was true before may not be now. One that cannot be evaluated is cancelled. */
 function insists(workflow: WorkflowRun, { job }: JobInstance<Job>, done: ReadonlyMap<string, JobRecord>): boolean {
-  try {
-    return isTruthy(evaluate(job.condition, needsScope(workflow, job, done)));
-  } catch (error) {
-    if (error instanceof ExpressionError) return false;
-    throw error;
-  }
+  const asked = orRefused(() => isTruthy(evaluate(job.condition, needsScope(workflow, job, done))));
+  return asked.kind === "value" && asked.value;
 }
 
 /**

@@ -1,5 +1,6 @@
 /** Runs one planned workflow: machine, jobs in the order of their needs, conclusion. The main path of the product. */
-import { ExpressionError, evaluate, toText } from "../expression/evaluate.ts";
+import { evaluate, toText } from "../expression/evaluate.ts";
+import { orRefused } from "../expression/or-refused.ts";
 import { Masker } from "../joblog/masker.ts";
 import { EngineError } from "../lib/engine-error.ts";
 import { Semaphore } from "../lib/semaphore.ts";
@@ -172,13 +173,8 @@ async function runInMachines(whole: WorkflowRun, kill: AbortSignal): Promise<Run
 function titleOf(whole: WorkflowRun): { readonly title?: string } {
   const { runName } = whole.planned.workflow;
   if (runName === undefined) return {};
-  try {
-    const title = toText(evaluate(runName, workflowScope(whole))).trim();
-    return title === "" ? {} : { title: whole.run.masker.mask(title) };
-  } catch (error) {
-    if (error instanceof ExpressionError) return {};
-    throw error;
-  }
+  const text = orRefused(() => toText(evaluate(runName, workflowScope(whole))).trim());
+  return text.kind === "refused" || text.value === "" ? {} : { title: whole.run.masker.mask(text.value) };
 }
 
 /** What is no `EngineError` is a bug of ours, or a machine that does not go away. */

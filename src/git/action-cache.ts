@@ -105,6 +105,7 @@ export async function listRefs(place: GitPlace, names: readonly string[]): Promi
   );
 }
 
-async function updateRefs(place: GitPlace, commands: readonly string[]): Promise<void> {
+/** `commands` as `git update-ref --stdin` reads them; all of them happen or none. */
+export async function updateRefs(place: GitPlace, commands: readonly string[]): Promise<void> {
   await git(["update-ref", "--stdin"], { ...place, input: commands.map((command) => `${command}\n`).join("") });
 }

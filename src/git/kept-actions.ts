@@ -3,7 +3,7 @@ import { readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { EngineError } from "../lib/engine-error.ts";
 import { lockFile } from "../lib/file-lock.ts";
-import { listRefs, USES, WHOLE } from "./action-cache.ts";
+import { listRefs, updateRefs, USES, WHOLE } from "./action-cache.ts";
 import { bareRepository } from "./file-at-commit.ts";
 import type { GitPlace } from "./file-at-commit.ts";
 import { git } from "./git.ts";
@@ -60,7 +60,10 @@ export async function removeKeptActions(actions: readonly KeptAction[], signal: 
       await rm(directory, { recursive: true, force: true });
       continue;
     }
-    await git(["update-ref", "--stdin"], { ...place, input: outdated.map((name) => `delete ${name}\n`).join("") });
+    await updateRefs(
+      place,
+      outdated.map((name) => `delete ${name}`),
+    );
     for (const sha of gone) await rm(join(directory, USES, sha), { force: true });
     await git(["gc", "--quiet", "--prune=now"], place);
   }

@@ -5,7 +5,7 @@
 import type { Readable } from "node:stream";
 import type { KnownAction } from "../action/choose-way.ts";
 import { MANIFEST_FILES, MAX_MANIFEST_BYTES } from "../action/manifest.ts";
-import { repositoryKey } from "../action/reference.ts";
+import { referenceKey, referenceOf, repositoryKey } from "../action/reference.ts";
 import type { RemoteReference } from "../action/reference.ts";
 import { isCommitId } from "../git/remote-cache.ts";
 import { EngineError } from "../lib/engine-error.ts";
@@ -14,7 +14,7 @@ import type { RemoteAction } from "../plan/plan.ts";
 import type { ActionPlace } from "./action-places.ts";
 import { nameOf } from "./reference-pins.ts";
 import type { ReferencePins } from "./reference-pins.ts";
-import { reasonOf } from "./repository-places.ts";
+import { adviceFor, findByCommit, reasonOf } from "./repository-places.ts";
 import type { RepositoryTree } from "./repository-tree.ts";
 
 /** References of one command. GitHub has no limit of its own; a stranger's composite actions could name any number. */
@@ -40,7 +40,7 @@ export class ActionLibrary {
 
   /** Undefined until it was loaded. */
   find(reference: RemoteReference): KnownAction | undefined {
-    return this.#known.get(keyOf(reference))?.known;
+    return this.#known.get(referenceKey(reference))?.known;
   }
 
   /** What was loaded. */
@@ -50,7 +50,7 @@ export class ActionLibrary {
 
   /** Never rejects for what the reference is or where it cannot be found: that is what is known of it. */
   load(reference: RemoteReference): Promise<void> {
-    const key = keyOf(reference);
+    const key = referenceKey(reference);
     const loading =
       this.#loading.get(key) ?? this.#load(reference).then((known) => void this.#known.set(key, { reference, known }));
     this.#loading.set(key, loading);
@@ -59,8 +59,7 @@ export class ActionLibrary {
 
   /** As `ActionSource.open`. Only of what was found here. */
   async open(action: RemoteAction): Promise<Readable> {
-    const [owner = "", name = ""] = action.repository.split("/");
-    const opened = await this.#trees.get(repositoryKey({ owner, name, ref: action.ref }));
+    const opened = await this.#trees.get(repositoryKey(referenceOf(action)));
     if (opened?.kind === "opened" && opened.tree.from.sha === action.sha) return opened.tree.archive();
     const what = `${action.repository}@${action.ref} at commit ${action.sha}`;
     throw new EngineError("ACTION_UNAVAILABLE", `Cannot open ${what}: it was not found while planning`);
@@ -110,8 +109,8 @@ export class ActionLibrary {
     for (const { find, kind } of this.#places) {
       const tree = await find(reference);
       if (typeof tree !== "object") {
-        const pinned = await this.#findPinned(find, reference);
-        if (pinned !== undefined) return { kind: "opened", tree: pinned };
+        const locked = await findByCommit(reference, this.#pins.commitOf(reference), find);
+        if (locked !== undefined) return { kind: "opened", tree: locked };
         if (tree !== undefined) tried.push(tree);
         continue;
       }
@@ -128,14 +127,6 @@ export class ActionLibrary {
     return this.#places.some(({ kind }) => kind === "server") ? missing(reference, tried) : notFetched(tried);
   }
 
-  /** A place that does not know the name may have the commit that the lock file knows for it. */
-  async #findPinned(find: ActionPlace["find"], reference: RemoteReference): Promise<RepositoryTree | undefined> {
-    const commit = this.#pins.commitOf(reference);
-    if (commit === undefined || isCommitId(reference.ref)) return undefined;
-    const tree = await find({ ...reference, ref: commit });
-    return typeof tree === "object" ? { ...tree, from: { ...tree.from, ref: reference.ref } } : undefined;
-  }
-
   /** What was reviewed and locked needs no doubt. */
   async #noteUnreachable(reference: RemoteReference, tree: RepositoryTree): Promise<void> {
     if (!isCommitId(reference.ref) || this.#pins.commitOf(reference) !== undefined) return;
@@ -147,20 +138,10 @@ export class ActionLibrary {
 }
 
 function missing(reference: RemoteReference, tried: readonly string[]): Opened {
-  const { owner, name, ref } = reference;
-  const isShort = /^[0-9a-f]{7,39}$/iu.test(ref);
-  const advice = [
-    ...(isShort ? ["A commit is named by all 40 digits of its id."] : []),
-    `A private repository needs a token in GITHUB_TOKEN; without a network give a directory with ${owner}/${name}.git by --mirror DIR.`,
-  ];
-  return { kind: "missing", fault: "cannot be had", fix: `${tried.join("; ")}. ${advice.join(" ")}` };
+  return { kind: "missing", fault: "cannot be had", fix: `${tried.join("; ")}. ${adviceFor(reference)}` };
 }
 
 function notFetched(tried: readonly string[]): Opened {
   const fix = ["hearth run fetches it, and hearth actions fetch before that", ...tried].join("; ");
   return { kind: "missing", fault: "is not fetched yet", fix };
-}
-
-function keyOf(reference: RemoteReference): string {
-  return `${repositoryKey(reference)} ${reference.path}`;
 }

@@ -10,7 +10,7 @@ import type { Remote } from "../git/network-git.ts";
 import { askForName, isCommitId, isRemoteTip, placeOf, remoteUrl } from "../git/remote-cache.ts";
 import type { Repository } from "../git/repository.ts";
 import { Semaphore } from "../lib/semaphore.ts";
-import { mirror, orReason, ownRepository } from "./repository-places.ts";
+import { orReason, placesOnHost } from "./repository-places.ts";
 import type { Place } from "./repository-places.ts";
 import { gitTree } from "./repository-tree.ts";
 import type { RepositoryTree } from "./repository-tree.ts";
@@ -59,14 +59,9 @@ export function actionPlaces({
     only: [asked],
   };
   return [
-    ...(repository === undefined ? [] : [local(ownRepository(repository))]),
-    ...(mirrorDir === undefined ? [] : [local(mirror(mirrorDir))]),
+    ...placesOnHost(repository, mirrorDir).map((find): ActionPlace => ({ find, kind: "local" })),
     ...remembered[fetch],
   ];
-}
-
-function local(find: Place): ActionPlace {
-  return { find, kind: "local" };
 }
 
 /** Commits that were fetched whole. */

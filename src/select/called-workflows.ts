@@ -24,10 +24,14 @@ export interface WorkflowTree {
   read(path: string): Promise<FileContent>;
 }
 
+export interface RemoteTree extends WorkflowTree {
+  readonly from: Omit<WorkflowOrigin, "path">;
+}
+
 export interface WorkflowSources {
   readonly workingTree: WorkflowTree;
   /** A sentence in place of a tree says why there is none, and what to do. Asked once for each reference. */
-  open(reference: RemoteReference): Promise<WorkflowTree | string>;
+  open(reference: RemoteReference): Promise<RemoteTree | string>;
 }
 
 export interface CallingWorkflow {

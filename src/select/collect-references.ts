@@ -96,7 +96,7 @@ async function collectCalled(
           const content = await tree.read(path);
           const text = content.kind === "text" ? content.text : undefined;
           const file = text === undefined ? undefined : { path, text };
-          const { repository, ref, sha } = tree.from ?? { repository: "", ref: "", sha: "" };
+          const { repository, ref, sha } = tree.from;
           references.push({ reference: { ...at, path }, kind: "found", sha, file });
           const read = text === undefined ? undefined : readWorkflow(path, text);
           const inside = { repository, path: "", ref, sha };

@@ -1,10 +1,10 @@
 /** Called workflows of other repositories by the rules for actions: policy, and what the lock file says that a reference means. */
 import { repositoryKey } from "../action/reference.ts";
 import type { WayOptions } from "../action/choose-way.ts";
-import { isCommitId } from "../git/remote-cache.ts";
 import { EngineError } from "../lib/engine-error.ts";
-import type { WorkflowSources, WorkflowTree } from "./called-workflows.ts";
+import type { RemoteTree, WorkflowSources } from "./called-workflows.ts";
 import type { PinFault, ReferencePins } from "./reference-pins.ts";
+import { findByCommit } from "./repository-places.ts";
 import type { RemoteReference } from "./workflow-reference.ts";
 
 /** `onTree` is told of each repository that was opened. */
@@ -13,33 +13,23 @@ export function guardedSources(
   policy: WayOptions["policy"],
   pins: ReferencePins,
 ): WorkflowSources {
+  const openLocked = (reference: RemoteReference) =>
+    findByCommit(reference, pins.commitOf(reference), (at) => sources.open(at));
   return {
     workingTree: sources.workingTree,
     async open(reference) {
       const denied = policy?.({ ...reference, path: "" }) ?? pins.faultOf(reference);
       if (denied !== undefined) return sentence(denied);
-      const tree = await openPinned(sources, reference, pins.commitOf(reference));
-      if (typeof tree === "string" || tree.from === undefined) return tree;
+      const found = await sources.open(reference);
+      const tree = typeof found === "object" ? found : await openLocked(reference);
+      if (tree === undefined) return found;
       const moved = pins.faultOfCommit(reference, tree.from.sha);
       return moved === undefined ? checkedTree(tree, reference, pins) : sentence(moved);
     },
   };
 }
 
-/** What does not know the name may have the commit that is locked for it. */
-async function openPinned(
-  sources: WorkflowSources,
-  reference: RemoteReference,
-  commit: string | undefined,
-): Promise<WorkflowTree | string> {
-  const tree = await sources.open(reference);
-  if (typeof tree === "object" || commit === undefined || isCommitId(reference.ref)) return tree;
-  const pinned = await sources.open({ ...reference, ref: commit });
-  if (typeof pinned === "string" || pinned.from === undefined) return tree;
-  return { ...pinned, from: { ...pinned.from, ref: reference.ref } };
-}
-
-function checkedTree(tree: WorkflowTree, reference: RemoteReference, pins: ReferencePins): WorkflowTree {
+function checkedTree(tree: RemoteTree, reference: RemoteReference, pins: ReferencePins): RemoteTree {
   return {
     ...tree,
     async read(path) {

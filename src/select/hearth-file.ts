@@ -6,6 +6,7 @@ import { lstat, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { formatDiagnostic } from "../lib/diagnostic.ts";
 import { EngineError } from "../lib/engine-error.ts";
+import { isMissing } from "./directory-entry.ts";
 import { EMPTY_HEARTH_FILE, parseHearthFile } from "./parse-hearth-file.ts";
 import type { HearthFile } from "./parse-hearth-file.ts";
 import { HEARTH_FILE } from "./settings-node.ts";
@@ -17,7 +18,7 @@ const MAX_SHOWN = 20;
 export async function readHearthFile(root: string): Promise<HearthFile> {
   const path = join(root, HEARTH_FILE);
   const found = await lstat(path).catch((error: unknown) => {
-    if (error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ENOTDIR")) return;
+    if (isMissing(error)) return;
     throw error;
   });
   if (found === undefined) return EMPTY_HEARTH_FILE;

@@ -5,7 +5,7 @@
 import type { ActionSource } from "../action/action-source.ts";
 import { createStepWayChooser } from "../action/choose-way.ts";
 import type { ManifestLookup, StepWayChooser, WayOptions } from "../action/choose-way.ts";
-import { repositoryKey } from "../action/reference.ts";
+import { referenceKey } from "../action/reference.ts";
 import type { RemoteReference } from "../action/reference.ts";
 import type { RemoteAction } from "../plan/plan.ts";
 import type { Step } from "../workflow/workflow.ts";
@@ -32,7 +32,7 @@ export async function loadActions(
     const lacking = new Map<string, RemoteReference>();
     const known: WayOptions["known"] = (reference) => {
       const action = library.find(reference);
-      if (action === undefined) lacking.set(`${repositoryKey(reference)} ${reference.path}`, reference);
+      if (action === undefined) lacking.set(referenceKey(reference), reference);
       return action;
     };
     const choose = createStepWayChooser(lookup, { ...options, known });

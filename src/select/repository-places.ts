@@ -15,8 +15,16 @@ import type { RemoteReference } from "./workflow-reference.ts";
 /** A tree, why there is none, or undefined when the reference is none of its business. */
 export type Place = (reference: RemoteReference) => Promise<RepositoryTree | string | undefined>;
 
+/** The run's own repository, and the operator's; undefined for one that is not looked into. */
+export function placesOnHost(repository: Repository | undefined, mirrorDir: string | undefined): readonly Place[] {
+  return [
+    ...(repository === undefined ? [] : [ownRepository(repository)]),
+    ...(mirrorDir === undefined ? [] : [mirror(mirrorDir)]),
+  ];
+}
+
 /** A reference to the run's own repository means a commit of it, not the working tree. */
-export function ownRepository({ root, owner, name, isGit }: Repository): Place {
+function ownRepository({ root, owner, name, isGit }: Repository): Place {
   return async (reference) => {
     const isOwn = isGit && isSameName(reference.owner, owner) && isSameName(reference.name, name);
     if (!isOwn) return undefined;
@@ -26,7 +34,7 @@ export function ownRepository({ root, owner, name, isGit }: Repository): Place {
   };
 }
 
-export function mirror(directory: string): Place {
+function mirror(directory: string): Place {
   return async (reference) => {
     const { owner, name } = reference;
     const bare = await entryOf(await entryOf(directory, owner), `${name}.git`);
@@ -51,6 +59,26 @@ async function localTree(
       : await findCommit(place, [...refNames(ref), ...otherNames]);
     return sha === undefined ? `${label} has no branch, tag or commit ${ref}` : gitTree(place, reference, sha);
   });
+}
+
+/** What does not know the name may have the commit that is locked for it; undefined for none. */
+export async function findByCommit<Tree extends Pick<RepositoryTree, "from">>(
+  reference: RemoteReference,
+  commit: string | undefined,
+  find: (reference: RemoteReference) => Promise<Tree | string | undefined>,
+): Promise<Tree | undefined> {
+  if (commit === undefined || isCommitId(reference.ref)) return undefined;
+  const tree = await find({ ...reference, ref: commit });
+  return typeof tree === "object" ? { ...tree, from: { ...tree.from, ref: reference.ref } } : undefined;
+}
+
+/** Sentences for who has looked everywhere. */
+export function adviceFor({ owner, name, ref }: RemoteReference): string {
+  const isShort = /^[0-9a-f]{7,39}$/iu.test(ref);
+  return [
+    ...(isShort ? ["A commit is named by all 40 digits of its id."] : []),
+    `A private repository needs a token in GITHUB_TOKEN; without a network give a directory with ${owner}/${name}.git by --mirror DIR.`,
+  ].join(" ");
 }
 
 export async function orReason<T>(label: string, work: () => Promise<T>): Promise<T | string> {

@@ -5,6 +5,7 @@
 import type { ActionSource } from "../action/action-source.ts";
 import { createWayChooser, ofWorkflows } from "../action/choose-way.ts";
 import type { ManifestLookup, WayOptions } from "../action/choose-way.ts";
+import { referenceOf } from "../action/reference.ts";
 import type { Remote } from "../git/network-git.ts";
 import type { Repository } from "../git/repository.ts";
 import type { PlannedWorkflow, PlanResult, RemoteAction, WorkflowOrigin } from "../plan/plan.ts";
@@ -87,8 +88,7 @@ export function withOwnActions(
         import("./repository-tree.ts"),
         import("../git/file-at-commit.ts"),
       ]);
-      const [owner = "", name = ""] = action.repository.split("/");
-      return gitTree(bareRepository(snapshot.gitDir), { owner, name, ref: action.ref }, action.sha).archive();
+      return gitTree(bareRepository(snapshot.gitDir), referenceOf(action), action.sha).archive();
     },
   };
 }

@@ -17,6 +17,7 @@ import type { Snapshot } from "../git/working-tree.ts";
 import type { CalledWorkflows } from "../plan/called-workflow.ts";
 import type { Event } from "../plan/event.ts";
 import { planWorkflow } from "../plan/plan-workflow.ts";
+import { jobsOf } from "../plan/jobs-of.ts";
 import type { WayChooser } from "../plan/plan-jobs.ts";
 import type { PlanRequest } from "../plan/plan-workflow.ts";
 import type { PlannedWorkflow, PlanResult, RemoteAction, Way } from "../plan/plan.ts";
@@ -161,7 +162,8 @@ export async function selectWorkflows(
     own = { repository: `${event.repository.owner}/${event.repository.name}`, sha: event.sha };
     const around = { chooseWay, called, runners: settings.runners };
     const planned = read.map((result) => planRead(result, { ...request, vars }, event, around));
-    const results = request.strict === true ? planned.map((plan, index) => held(plan, findings[index] ?? [])) : planned;
+    const results =
+      request.strict === true ? planned.map((plan, index) => withStrict(plan, findings[index] ?? [])) : planned;
     return { event, results };
   };
 
@@ -253,7 +255,8 @@ function planRead(
   return skipUnsupported ? leaveOutUnsupported(planned, options) : planned;
 }
 
-function held(result: PlanResult, findings: readonly Finding[]): PlanResult {
+/** A finding that `--strict` refuses stands among what is to be said of the plan. */
+function withStrict(result: PlanResult, findings: readonly Finding[]): PlanResult {
   if (result.kind !== "planned") return result;
   return { ...result, warnings: [...result.warnings, ...strictDiagnostics(findings)] };
 }
@@ -267,9 +270,8 @@ function warningsOf(settings: HearthSettings, results: readonly PlanResult[]): r
 }
 
 /** Names in lower case; undefined for one that only the run knows. */
-function environmentsOf({ jobs }: PlannedWorkflow): readonly (string | undefined)[] {
-  return jobs.flatMap(({ job, called }) => {
-    if (called?.kind === "called") return environmentsOf(called.plan);
+function environmentsOf(plan: PlannedWorkflow): readonly (string | undefined)[] {
+  return jobsOf(plan).flatMap(({ job }) => {
     const environment = job.kind === "steps" ? job.environment : undefined;
     if (environment === undefined) return [];
     return [environment.kind === "literal" ? toText(environment.value).toLowerCase() : undefined];
@@ -279,21 +281,14 @@ function environmentsOf({ jobs }: PlannedWorkflow): readonly (string | undefined
 /** Whether a step checks the repository out, or is an action of the commit that the workflow is from. */
 function needsCommit(result: PlanResult, isOwn: (action: RemoteAction) => boolean): boolean {
   const needs = (way: Way): boolean =>
-    isCheckout(way) || ("action" in way && way.action !== undefined && isOwn(way.action));
-  return result.kind === "planned" && plansWay(result.plan, needs);
+    isCheckout(way) ||
+    ("action" in way && way.action !== undefined && isOwn(way.action)) ||
+    (way.kind === "composite" && way.steps.some((step) => needs(step.way)));
+  return result.kind === "planned" && jobsOf(result.plan).some(({ steps }) => steps.some(({ way }) => needs(way)));
 }
 
 /** Ours, or the real one, which is served the same commit. */
 function isCheckout(way: Way): boolean {
   if (way.kind === "builtin") return way.builtin === "checkout";
   return way.kind === "javascript" && way.action?.repository.toLowerCase() === "actions/checkout";
-}
-
-function plansWay(plan: PlannedWorkflow, test: (way: Way) => boolean): boolean {
-  const within = (way: Way): boolean =>
-    test(way) || (way.kind === "composite" && way.steps.some((step) => within(step.way)));
-  return plan.jobs.some(
-    ({ steps, called }) =>
-      steps.some(({ way }) => within(way)) || (called?.kind === "called" && plansWay(called.plan, test)),
-  );
 }

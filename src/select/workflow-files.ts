@@ -2,6 +2,7 @@
 import { readdir, stat } from "node:fs/promises";
 import { basename, dirname, join, relative } from "node:path";
 import { EngineError } from "../lib/engine-error.ts";
+import { isMissing } from "./directory-entry.ts";
 
 export interface WorkflowFiles {
   /** Absolute: where the repository is looked for, and what local actions are relative to unless git knows better. */
@@ -105,8 +106,4 @@ async function kindOf(path: string): Promise<"file" | "directory" | undefined> {
 function missingIsEmpty(error: unknown): never[] {
   if (isMissing(error)) return [];
   throw error;
-}
-
-function isMissing(error: unknown): boolean {
-  return error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ENOTDIR");
 }

@@ -11,10 +11,10 @@ import type { Repository } from "../git/repository.ts";
 import { EngineError } from "../lib/engine-error.ts";
 import { readFileWithin } from "../lib/read-file-within.ts";
 import { Semaphore } from "../lib/semaphore.ts";
-import type { WorkflowSources, WorkflowTree } from "./called-workflows.ts";
+import type { RemoteTree, WorkflowSources } from "./called-workflows.ts";
 import { MAX_WORKFLOW_BYTES } from "./read-files.ts";
 import { isMissing } from "./directory-entry.ts";
-import { mirror, orReason, ownRepository } from "./repository-places.ts";
+import { adviceFor, orReason, placesOnHost } from "./repository-places.ts";
 import type { Place } from "./repository-places.ts";
 import { keptOnHost } from "./action-places.ts";
 import { ServerContact } from "./server-contact.ts";
@@ -37,8 +37,7 @@ const ANSWER_WITHIN_MS = 20_000;
 export function createWorkflowSources({ repository, mirrorDir, remote, signal }: SourceSettings): WorkflowSources {
   const fetches = new Semaphore(MAX_FETCHES);
   const places: readonly WorkflowPlace[] = [
-    workflowsOf(ownRepository(repository)),
-    ...(mirrorDir === undefined ? [] : [workflowsOf(mirror(mirrorDir))]),
+    ...placesOnHost(repository, mirrorDir).map(workflowsOf),
     server(remote, fetches, signal),
     workflowsOf(keptOnHost(remote)),
   ];
@@ -57,7 +56,7 @@ export function createWorkflowSources({ repository, mirrorDir, remote, signal }:
 }
 
 /** A tree, why there is none, or undefined when the reference is none of its business. */
-type WorkflowPlace = (reference: RemoteReference) => Promise<WorkflowTree | string | undefined>;
+type WorkflowPlace = (reference: RemoteReference) => Promise<RemoteTree | string | undefined>;
 
 function workflowsOf(place: Place): WorkflowPlace {
   return async (reference) => {
@@ -89,14 +88,6 @@ function server(remote: Remote, fetches: Semaphore, signal: AbortSignal): Workfl
 async function inTurn<T>(turns: Semaphore, work: () => Promise<T>): Promise<T> {
   using _ = await turns.acquire();
   return work();
-}
-
-function adviceFor({ owner, name, ref }: RemoteReference): string {
-  const isShort = /^[0-9a-f]{7,39}$/i.test(ref);
-  return [
-    ...(isShort ? ["A commit is named by all 40 digits of its id."] : []),
-    `A private repository needs a token in GITHUB_TOKEN; without a network give a directory with ${owner}/${name}.git by --mirror DIR.`,
-  ].join(" ");
 }
 
 async function readWorkingTree(root: string, path: string): Promise<FileContent> {

@@ -3,28 +3,32 @@ import { once } from "node:events";
 import { createServer, request } from "node:http";
 import type { IncomingMessage } from "node:http";
 
+/** `cut`: the connection breaks after so many bytes of the body. */
+export type FaultKind =
+  | { readonly status: number }
+  | { readonly cutRequestAfterBytes: number }
+  | { readonly cutReplyAfterBytes: number };
+
 export interface Fault {
   readonly matches: (incoming: IncomingMessage) => boolean;
   /** Which of the requests that match, from 1; the others are passed on. */
   readonly at: number;
-  /** `cut`: the connection breaks after so many bytes of the body. */
-  readonly kind:
-    | { readonly status: number }
-    | { readonly cutRequestAfterBytes: number }
-    | { readonly cutReplyAfterBytes: number };
+  readonly kind: FaultKind;
 }
 
-export interface FaultServer extends AsyncDisposable {
+export interface FrontServer extends AsyncDisposable {
   readonly origin: string;
+}
+
+export interface FaultServer extends FrontServer {
   /** How often each fault has happened, in their order. */
   readonly happened: readonly number[];
 }
 
-/** `origin` of the services; addresses in their answers are led back here. */
 export async function faultServer(origin: string, faults: readonly Fault[]): Promise<FaultServer> {
   const seen = faults.map(() => 0);
   const happened = faults.map(() => 0);
-  const faultOf = (incoming: IncomingMessage): Fault["kind"] | undefined => {
+  const front = await frontServer(origin, (incoming) => {
     const hits = faults.map((fault, index) => {
       if (!fault.matches(incoming)) return false;
       seen[index] = (seen[index] ?? 0) + 1;
@@ -33,7 +37,15 @@ export async function faultServer(origin: string, faults: readonly Fault[]): Pro
     const index = hits.indexOf(true);
     if (index >= 0) happened[index] = (happened[index] ?? 0) + 1;
     return faults[index]?.kind;
-  };
+  });
+  return { ...front, happened };
+}
+
+/** `origin` of the services; addresses in their answers are led back here. What `faultOf` gives nothing for is passed on. */
+export async function frontServer(
+  origin: string,
+  faultOf: (incoming: IncomingMessage) => FaultKind | undefined,
+): Promise<FrontServer> {
   const server = createServer((incoming, response) => {
     const kind = faultOf(incoming);
     if (kind !== undefined && "status" in kind) {
@@ -72,7 +84,6 @@ export async function faultServer(origin: string, faults: readonly Fault[]): Pro
   const ownOrigin = `http://127.0.0.1:${address.port}`;
   return {
     origin: ownOrigin,
-    happened,
     async [Symbol.asyncDispose]() {
       const closed = new Promise((resolve) => server.close(resolve));
       server.closeAllConnections();

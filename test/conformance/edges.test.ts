@@ -89,6 +89,17 @@ describe("a cancel", () => {
   });
 });
 
+describe("a job's env", () => {
+  it("that only the machine shows to be wrong fails the job, and its steps are not reached", async () => {
+    const run = await runYaml(
+      `on: push\njobs:\n  job:\n    runs-on: ubuntu-latest\n    env: { A: "\${{ github.workspace && fromJSON(vars.X) }}" }\n    steps: [{ run: echo never }]\n`,
+      { vars: { X: "{" } },
+    );
+    expect(run.outcome).toMatchObject({ conclusion: "failure", error: undefined });
+    expect(run.fates).toEqual({ "job/1": "not_reached" });
+  });
+});
+
 describe("a kill", () => {
   it("starts neither the posts that wait nor the jobs that insist", async () => {
     const action = "name: a\ndescription: d\nruns: { using: node24, main: main.js, post: post.js }";

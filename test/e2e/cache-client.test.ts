@@ -2,14 +2,13 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { createServer, request } from "node:http";
-import type { IncomingMessage, ServerResponse } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { randomBytes } from "node:crypto";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { asJob, openDoor, somePullRequest, someClaims } from "../../src/service/service-door.fixture.ts";
 import type { Door, JobDoor } from "../../src/service/service-door.fixture.ts";
+import { frontServer } from "../clients/fault-server.ts";
 
 const CLIENT = import.meta.resolve("@actions/cache");
 const MIB = 1 << 20;
@@ -164,10 +163,10 @@ describe.each([
 describe("@actions/cache", () => {
   it("uploads more than 128 MiB in blocks of 64 MiB, side by side", async () => {
     const blocks = new Set<string>();
-    using proxy = await faultyProxy(job.origin, (incoming) => {
+    await using proxy = await frontServer(job.origin, (incoming) => {
       const block = /[?&]blockid=(?<id>[^&]+)/.exec(incoming.url ?? "")?.groups?.["id"];
       if (block !== undefined) blocks.add(block);
-      return "pass";
+      return undefined;
     });
     writeData(randomBytes(300 * MIB));
     job = await throughProxy(proxy.origin);
@@ -188,11 +187,11 @@ describe("@actions/cache", () => {
 
   it("saves through a server that fails once in a while, and a connection that is cut", async () => {
     const failed = new Set<string>();
-    using proxy = await faultyProxy(job.origin, (incoming) => {
+    await using proxy = await frontServer(job.origin, (incoming) => {
       const call = `${incoming.method} ${(incoming.url ?? "").replace(/[?].*comp=/, " ")}`.slice(0, 80);
-      if (failed.has(call)) return "pass";
+      if (failed.has(call)) return undefined;
       failed.add(call);
-      return call.startsWith("PUT") ? "cut" : "fail";
+      return call.startsWith("PUT") ? { cutRequestAfterBytes: 0 } : { status: 503 };
     });
     writeData(randomBytes(MIB));
     job = await throughProxy(proxy.origin);
@@ -225,50 +224,4 @@ async function throughProxy(origin: string): Promise<JobDoor> {
     Object.entries(services.actionVariables).map(([name, value]) => [name, value.replace(job.origin, origin)]),
   );
   return { ...rest, services: { ...services, actionVariables } };
-}
-
-type Fault = "pass" | "fail" | "cut";
-
-/** Passes requests on, with faults; the signed addresses in answers lead through it as well. */
-async function faultyProxy(
-  target: string,
-  decide: (incoming: IncomingMessage) => Fault,
-): Promise<Disposable & { origin: string }> {
-  const passOn = (incoming: IncomingMessage, response: ServerResponse): void => {
-    const outgoing = request(`${target}${incoming.url}`, { method: incoming.method, headers: incoming.headers });
-    outgoing.on("error", () => response.destroy());
-    outgoing.once("response", (answer) => {
-      if (answer.headers["content-type"] !== "application/json") {
-        response.writeHead(answer.statusCode ?? 500, answer.headers);
-        answer.pipe(response);
-        return;
-      }
-      answer.toArray().then(
-        (chunks: Buffer[]) => {
-          const text = Buffer.concat(chunks).toString("utf8").replaceAll(target, origin);
-          response.writeHead(answer.statusCode ?? 500, { "content-type": "application/json" }).end(text);
-        },
-        () => response.destroy(),
-      );
-    });
-    incoming.pipe(outgoing);
-  };
-  const server = createServer((incoming, response) => {
-    const fault = decide(incoming);
-    if (fault === "pass") passOn(incoming, response);
-    else if (fault === "fail") response.writeHead(503, { "content-type": "application/json" }).end("{}");
-    else incoming.once("data", () => response.destroy());
-  });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  if (address === null || typeof address === "string") throw new Error("a TCP listener has a port");
-  const origin = `http://127.0.0.1:${address.port}`;
-  return {
-    origin,
-    [Symbol.dispose]() {
-      server.close();
-      server.closeAllConnections();
-    },
-  };
 }

@@ -4,12 +4,10 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createQemuProvider } from "../../src/provider/qemu/provider.ts";
 import type { Provider } from "../../src/provider/provider.ts";
-import { casesFor } from "../conformance/case.ts";
-import { differences, runCase } from "../conformance/run-case.ts";
+import { proveCases } from "./prove-cases.ts";
 import { qemuFixture } from "./qemu-fixture.ts";
 import type { QemuFixture } from "./qemu-fixture.ts";
 
-const cases = casesFor("qemu");
 let fixture: QemuFixture;
 let provider: Provider;
 
@@ -20,11 +18,7 @@ beforeAll(async () => {
 afterAll(async () => fixture[Symbol.asyncDispose]());
 
 describe("conformance in QEMU", () => {
-  it("is proven by at least 5 cases", () => expect(cases.length).toBeGreaterThanOrEqual(5));
-
-  it.each(cases.map((given) => [`${given.section}: ${given.name}`, given] as const))("%s", async (_title, given) => {
-    expect(differences(given.expect, await runCase(given, provider))).toEqual([]);
-  });
+  proveCases("qemu", 5, () => provider);
 
   it("left nothing behind", async () => {
     expect(await readdir(join(fixture.options.dataDir, "machines"))).toEqual([]);
