@@ -32,7 +32,6 @@ async function measureProvider(name: ProviderName): Promise<void> {
         id: `bench-${count}`,
         cpus: 1,
         memoryMib: 1024,
-        repository: { owner: "o", name: "r" },
         certificateAuthorities: undefined,
         image: undefined,
       },

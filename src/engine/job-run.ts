@@ -44,6 +44,11 @@ export interface JobInstance<J extends Job = StepsJob> {
   readonly maxParallel: number;
 }
 
+export interface JobLayout extends Layout {
+  /** Of every job of the run: GitHub's `<work>/<name>/<name>`. */
+  readonly workspace: string;
+}
+
 /** A provisioned machine, talked to. */
 export interface JobMachine {
   readonly id: string;
@@ -51,7 +56,7 @@ export interface JobMachine {
   readonly agent: AgentClient;
   /** As the `runner` context spells it. */
   readonly arch: "X64" | "ARM64";
-  readonly layout: Layout;
+  readonly layout: JobLayout;
   /** Layer 1 of a step's environment. */
   readonly environment: Readonly<Record<string, string>>;
   /** Where steps reach the services; no trailing slash. Starts them where nothing has asked for them yet. */

@@ -32,7 +32,8 @@ export interface MachineWishes {
   readonly services: Services;
   readonly per: "workflow" | "job";
   readonly idPrefix: string;
-  readonly repository: { readonly owner: string; readonly name: string };
+  /** Names the workspace. */
+  readonly repository: { readonly name: string };
   readonly cpus: number;
   readonly memoryMib: number;
   readonly network: NetworkPolicy;
@@ -92,12 +93,14 @@ async function provisionMachine(wishes: MachineWishes, choice: MachineChoice, id
   const startedAt = now();
   const stack = new AsyncDisposableStack();
   try {
-    const { repository, certificateAuthorities } = wishes;
+    const { certificateAuthorities } = wishes;
     const cpus = choice.cpus ?? wishes.cpus;
     const memoryMib = choice.memoryMib ?? wishes.memoryMib;
-    const spec = { id, cpus, memoryMib, repository, certificateAuthorities, image: choice.image };
+    const spec = { id, cpus, memoryMib, certificateAuthorities, image: choice.image };
     const machine = await provider.provision(spec, wishes.kill);
-    const { layout, isolation } = machine;
+    const { isolation } = machine;
+    const { name } = wishes.repository;
+    const layout = { ...machine.layout, workspace: `${machine.layout.work}/${name}/${name}` };
     stack.defer(async () => {
       await machine[Symbol.asyncDispose]();
       emit({ type: "machine_destroyed", machine: id });
@@ -145,7 +148,13 @@ async function provisionMachine(wishes: MachineWishes, choice: MachineChoice, id
       if (error.code === "GUEST_REFUSED") return error;
       const loss = await Promise.race([machine.lost, setTimeout(EXPLANATION_MS, undefined, { ref: false })]);
       const reason = loss?.reason ?? error.message;
-      emit({ type: "machine_lost", machine: id, reason, console: loss?.console ?? "" });
+      emit({
+        type: "machine_lost",
+        machine: id,
+        cause: loss?.cause ?? "agent_silent",
+        reason,
+        console: loss?.console ?? "",
+      });
       return new EngineError("MACHINE_LOST", `Machine ${id} was lost: ${reason}`, { cause: error });
     };
     return {

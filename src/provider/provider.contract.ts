@@ -54,7 +54,6 @@ export function providerContract(name: string, subject: ContractSubject): void {
     id: `contract-${process.pid}-${++machineNumber}`,
     cpus: 1,
     memoryMib: 1024,
-    repository: { owner: "octo", name: "hello" },
     certificateAuthorities: undefined,
     image: undefined,
   });
@@ -147,7 +146,7 @@ export function providerContract(name: string, subject: ContractSubject): void {
       });
 
       it("starts the process in the directory asked for", async () => {
-        const { workspace } = machine.layout;
+        const workspace = `${machine.layout.work}/hello/hello`;
         // As at the start of every job: no image can know the workspace's name.
         await agent.reset({ empty: [workspace] });
         expect((await run("where", { cwd: workspace })).stdout.trim()).toBe(workspace);
@@ -265,7 +264,7 @@ export function providerContract(name: string, subject: ContractSubject): void {
 
       it("hashes files as GitHub does", async (context) => {
         needs("hashFiles", context);
-        const { workspace } = machine.layout;
+        const workspace = `${machine.layout.work}/hello/hello`;
         await agent.writeFile({ path: `${workspace}/src/a.lock`, content: "hello\n", mode: 0o644, user: "runner" });
         // SHA-256 of the binary SHA-256 of "hello\n".
         const inner = createHash("sha256").update("hello\n").digest();

@@ -36,17 +36,14 @@ export interface MachineSpec {
   readonly id: string;
   readonly cpus: number;
   readonly memoryMib: number;
-  /** Owner and name, for the layout: GitHub's workspace is `<work>/<name>/<name>`. */
-  readonly repository: { readonly owner: string; readonly name: string };
   /** PEM bundle of certificate authorities the guest should trust beside its own; undefined for none. */
   readonly certificateAuthorities: string | undefined;
   /** Name of an image of this host; undefined: the default one. A provider whose machines start from none refuses every name. */
   readonly image: string | undefined;
 }
 
-/** Absolute paths inside the machine. */
+/** Absolute paths inside the machine. It knows no repository: whoever runs jobs in it makes their workspaces below `work`. */
 export interface Layout {
-  readonly workspace: string;
   readonly work: string;
   readonly temp: string;
   readonly toolCache: string;
@@ -73,7 +70,11 @@ export interface Machine extends AsyncDisposable {
   readonly lost: Promise<MachineLoss>;
 }
 
+/** Closed set, as far as the host can tell; `agent_silent` is the engine's own finding. */
+export type LossCause = "out_of_memory" | "kernel_panic" | "agent_ended" | "agent_silent" | "killed" | "ended";
+
 export interface MachineLoss {
+  readonly cause: LossCause;
   readonly reason: string;
   /** Last lines that the machine's console or its process printed, at most 4 KiB. */
   readonly console: string;

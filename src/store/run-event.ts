@@ -3,7 +3,7 @@
  * `--json`, `hearth logs` and the record only read it. Text that a job printed or an author wrote is already masked here.
  * `--json` prints these objects, one a line: a change of a member is a change of a public format.
  */
-import type { Isolation, ProviderName } from "../provider/provider.ts";
+import type { Isolation, LossCause, ProviderName } from "../provider/provider.ts";
 
 /** A job's key is unique in its run: the job's id, or `id (label)` for a matrix cell; below a call, `caller / id`. */
 export type JobKey = string;
@@ -71,7 +71,13 @@ export type RunEvent = { readonly at: string } & (
       readonly bootId: string;
       readonly durationMs: number;
     }
-  | { readonly type: "machine_lost"; readonly machine: string; readonly reason: string; readonly console: string }
+  | {
+      readonly type: "machine_lost";
+      readonly machine: string;
+      readonly cause: LossCause;
+      readonly reason: string;
+      readonly console: string;
+    }
   | { readonly type: "machine_destroyed"; readonly machine: string }
   /** Says that the job exists, once for each cell, before anything of it starts. */
   | {

@@ -117,7 +117,7 @@ describe("foldRecord", () => {
       events(
         { type: "machine_requested", machine: "m1" },
         { type: "machine_ready", machine: "m1", isolation: "sandbox (gVisor)", bootId: "b", durationMs: 3 },
-        { type: "machine_lost", machine: "m1", reason: "killed", console: "" },
+        { type: "machine_lost", machine: "m1", cause: "killed", reason: "killed", console: "" },
         { type: "machine_destroyed", machine: "m1" },
       ),
     );

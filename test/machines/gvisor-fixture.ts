@@ -40,8 +40,7 @@ export async function gvisorSettings(runDir: string): Promise<GvisorSettings> {
 }
 
 export function machineSpec(id: string): MachineSpec {
-  const repository = { owner: "octo", name: "hello" };
-  return { id, cpus: 2, memoryMib: 2048, repository, certificateAuthorities: undefined, image: undefined };
+  return { id, cpus: 2, memoryMib: 2048, certificateAuthorities: undefined, image: undefined };
 }
 
 export interface ShellResult {

@@ -55,7 +55,7 @@ describe("a gVisor machine", () => {
   it("is a Linux with a user, sudo, tools and GitHub's layout", async () => {
     await using machine = await provision("layout");
     await using agent = connectAgent(machine.agent);
-    expect(machine.layout.workspace).toBe("/home/runner/work/hello/hello");
+    expect(machine.layout.work).toBe("/home/runner/work");
     const script = `id --user --name; sudo id --user; node --version; npm config get prefix; git config --get-regexp url
       python -c 'import multiprocessing; print(multiprocessing.Pool(2).map(abs, [-1, 2]))'
       touch ${machine.layout.toolCache}/mine ${machine.layout.work}/mine /tmp/mine; echo $RUNNER_TOOL_CACHE`;

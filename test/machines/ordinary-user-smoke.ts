@@ -16,9 +16,8 @@ const provider = gvisorProvider({
   cgroupMount: "/sys/fs/cgroup",
 });
 const probe = await provider.probe();
-const repository = { owner: "octo", name: "hello" };
 const machine = await provider.provision(
-  { id: "smoke", cpus: 1, memoryMib: 1024, repository, certificateAuthorities: undefined, image: undefined },
+  { id: "smoke", cpus: 1, memoryMib: 1024, certificateAuthorities: undefined, image: undefined },
   new AbortController().signal,
 );
 const agent = connectAgent(machine.agent);

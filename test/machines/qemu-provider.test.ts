@@ -53,7 +53,7 @@ describe("a QEMU machine", () => {
 
     it("is a Linux with a user, sudo, the image's name and GitHub's layout, and says what it is", async () => {
       expect(machine.isolation).toBe("microVM (QEMU, emulated: not a security boundary)");
-      expect(machine.layout.workspace).toBe("/home/runner/work/hello/hello");
+      expect(machine.layout.work).toBe("/home/runner/work");
       const script = `id --user --name; sudo id --user; hostname; getent hosts $(hostname) >/dev/null
         ls /opt/externals/node24/bin/node; touch ${machine.layout.toolCache}/mine ${machine.layout.work}/mine /tmp/mine
         nproc; [ $(awk '/MemTotal/ { print $2 }' /proc/meminfo) -gt 1900000 ]; [ $(df --output=avail --block-size=G / | tail -1 | tr -d G) -ge 18 ]`;

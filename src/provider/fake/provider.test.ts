@@ -63,7 +63,6 @@ providerContract("fake", {
 const spec = {
   cpus: 1,
   memoryMib: 512,
-  repository: { owner: "o", name: "r" },
   certificateAuthorities: undefined,
   image: undefined,
 };

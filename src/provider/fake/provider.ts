@@ -64,7 +64,7 @@ export function fakeProvider(knobs: FakeKnobs = {}): FakeProvider {
     get live() {
       return new Set(live.keys());
     },
-    kill: (id) => live.get(id)?.({ reason: "killed from outside", console: "" }),
+    kill: (id) => live.get(id)?.({ cause: "ended", reason: "killed from outside", console: "" }),
     probe: async () => ({ ok: true, isolation: ISOLATION, detail: "machines in memory" }),
     provision: async (spec, signal) => {
       await boot(knobs, spec, signal);
@@ -104,7 +104,7 @@ function startMachine(
     lose(loss);
   };
   live.set(spec.id, die);
-  const layout = layoutFor(spec);
+  const layout = LAYOUT;
   let resets = 0;
   const handlers = fakeAgent({
     bootId: machine.bootId,
@@ -116,7 +116,7 @@ function startMachine(
     },
     answer: (request) => {
       const number = machine.execs.push(request);
-      if (number === knobs.dieDuringExec) die({ reason: `died during command ${number}`, console: "" });
+      if (number === knobs.dieDuringExec) die({ cause: "ended", reason: `died during command ${number}`, console: "" });
       if (number === knobs.hangOnExec) freeze(guest);
       return knobs.script?.(request, machine);
     },
@@ -144,17 +144,13 @@ function freeze(guest: Duplex): void {
   Object.assign(guest, { _write: () => undefined });
 }
 
-function layoutFor({ repository }: MachineSpec): Layout {
-  const work = "/home/runner/work";
-  return {
-    work,
-    workspace: `${work}/${repository.name}/${repository.name}`,
-    temp: `${work}/_temp`,
-    actions: `${work}/_actions`,
-    toolCache: "/opt/hostedtoolcache",
-    home: "/home/runner",
-    externals: "/opt/externals",
-    servicesUrl: undefined,
-    proxyUrl: undefined,
-  };
-}
+const LAYOUT: Layout = {
+  work: "/home/runner/work",
+  temp: "/home/runner/work/_temp",
+  actions: "/home/runner/work/_actions",
+  toolCache: "/opt/hostedtoolcache",
+  home: "/home/runner",
+  externals: "/opt/externals",
+  servicesUrl: undefined,
+  proxyUrl: undefined,
+};

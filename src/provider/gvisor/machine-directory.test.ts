@@ -15,7 +15,6 @@ async function configOf(id: string) {
     id,
     cpus: 1,
     memoryMib: 512,
-    repository: { owner: "o", name: "r" },
     certificateAuthorities: undefined,
     image: undefined,
   };

@@ -3,7 +3,7 @@
  * is made of is in `bundle.ts`, how runsc is called in `runsc.ts`. The guest dials two unix sockets of the host, one on which the
  * host is the client (agent) and one on which it is the server (egress); it has no network device.
  */
-import { guestLayout } from "../../image/guest-layout.ts";
+import { GUEST_LAYOUT } from "../../image/guest-layout.ts";
 import { requireImage } from "../../image/image-store.ts";
 import { untilAborted, withDeadline } from "../../lib/deadline.ts";
 import { EngineError } from "../../lib/engine-error.ts";
@@ -59,12 +59,13 @@ async function provision(settings: GvisorSettings, spec: MachineSpec, signal: Ab
     id: spec.id,
     isolation: "sandbox (gVisor)",
     capabilities,
-    layout: guestLayout(spec.repository),
+    layout: GUEST_LAYOUT,
     agent,
     egress,
     lost: new Promise<MachineLoss>((resolve) => {
       void sandbox.ended.then((how) => {
-        if (disposal === undefined) resolve({ reason: `The sandbox ${how}`, console: sandbox.console() });
+        if (disposal === undefined)
+          resolve({ cause: "ended", reason: `The sandbox ${how}`, console: sandbox.console() });
       });
     }),
     // Each part has a deadline of its own.

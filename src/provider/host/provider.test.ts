@@ -16,7 +16,6 @@ const provider = hostProvider({ env: { ...process.env, HEARTH_SECRET: "x" }, dir
 const spec = {
   cpus: 1,
   memoryMib: 512,
-  repository: { owner: "o", name: "r" },
   certificateAuthorities: undefined,
   image: undefined,
 };
@@ -46,7 +45,6 @@ providerContract("host", {
 
 it("keeps to GitHub's layout, with the user's own home and the running Node as externals", async () => {
   await using machine = await provider.provision({ id: "layout", ...spec }, signal);
-  expect(machine.layout.workspace).toBe(join(machine.layout.work, "r", "r"));
   expect(machine.layout.home).toBe(homedir());
   expect((await stat(join(machine.layout.externals, "node24/bin/node"))).isFile()).toBe(true);
   expect((await stat(machine.layout.toolCache)).isDirectory()).toBe(true);

@@ -54,7 +54,7 @@ export function hostProvider({ env, directory = tmpdir(), toolCache }: HostSetti
       }
       const root = await makeRoot(directory, spec);
       try {
-        const layout = await makeLayout(root, spec);
+        const layout = await makeLayout(root);
         if (toolCache !== undefined) await linkTools(toolCache, layout.toolCache);
         signal.throwIfAborted();
         return startMachine(spec.id, root, layout, hostEnvironment(env));
@@ -91,7 +91,7 @@ function startMachine(id: string, root: string, layout: Layout, env: Record<stri
 async function makeRoot(directory: string, spec: MachineSpec): Promise<string> {
   try {
     await mkdir(directory, { recursive: true, mode: 0o700 });
-    // Resolved, because tools compare the workspace's path with what the kernel tells them.
+    // Resolved, because tools compare a workspace's path with what the kernel tells them.
     await sweepAbandoned(directory, PREFIX);
     const root = await realpath(await mkdtemp(join(directory, `${PREFIX}${spec.id}-`)));
     claimDirectory(root);
@@ -103,11 +103,10 @@ async function makeRoot(directory: string, spec: MachineSpec): Promise<string> {
   }
 }
 
-async function makeLayout(root: string, { repository }: MachineSpec): Promise<Layout> {
+async function makeLayout(root: string): Promise<Layout> {
   const work = join(root, "work");
   const layout: Layout = {
     work,
-    workspace: join(work, repository.name, repository.name),
     temp: join(work, "_temp"),
     actions: join(work, "_actions"),
     toolCache: join(work, "_tool"),
@@ -116,7 +115,7 @@ async function makeLayout(root: string, { repository }: MachineSpec): Promise<La
     servicesUrl: undefined,
     proxyUrl: undefined,
   };
-  for (const path of [layout.workspace, layout.temp, layout.actions, layout.toolCache]) {
+  for (const path of [layout.temp, layout.actions, layout.toolCache]) {
     await mkdir(path, { recursive: true });
   }
   const bin = join(layout.externals, "node24", "bin");

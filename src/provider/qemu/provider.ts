@@ -6,9 +6,9 @@
  * decides.
  */
 import { readFile, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { prepareToolDisk } from "../../image/tool-cache.ts";
-import { guestLayout } from "../../image/guest-layout.ts";
+import { GUEST_LAYOUT } from "../../image/guest-layout.ts";
 import { requireImage } from "../../image/image-store.ts";
 import { baseInitrd, machineInitrd } from "../../image/initrd.ts";
 import { prepareKernel } from "../../image/kernel.ts";
@@ -86,8 +86,8 @@ async function start(
 ): Promise<QemuProcess> {
   const agent = await readFile(agentBundle);
   const { certificateAuthorities } = spec;
-  const { work, workspace, temp, actions } = guestLayout(spec.repository);
-  const directories = [work, dirname(workspace), workspace, temp, actions];
+  const { work, temp, actions } = GUEST_LAYOUT;
+  const directories = [work, temp, actions];
   const archives = [await baseInitrd(kernel), machineInitrd({ agent, certificateAuthorities, directories })];
   // On the disk that holds the images, as what a machine writes may be much.
   const directory = join(dataDir, "machines");
@@ -143,13 +143,13 @@ function machineOf(spec: MachineSpec, accelerator: Accelerator, qemu: QemuProces
   let disposal: Promise<void> | undefined;
   const lost = Promise.withResolvers<MachineLoss>();
   void untilLost(qemu).then((reason) => {
-    if (disposal === undefined) lost.resolve({ reason, console: qemu.console.text() });
+    if (disposal === undefined) lost.resolve({ cause: "ended", reason, console: qemu.console.text() });
   });
   return {
     id: spec.id,
     isolation: ISOLATION[accelerator],
     capabilities: CAPABILITIES,
-    layout: guestLayout(spec.repository),
+    layout: GUEST_LAYOUT,
     agent: qemu.port("agent"),
     egress: qemu.port("egress"),
     lost: lost.promise,
