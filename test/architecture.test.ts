@@ -21,6 +21,7 @@ const ADAPTERS = [
   "provider/fake",
   "provider/gvisor",
   "provider/qemu",
+  "provider/firecracker",
 ];
 
 /** Lower may not import higher. Folders in one entry may not import one another, except as `ALSO` says. */
@@ -34,13 +35,18 @@ const LAYERS: readonly (readonly string[])[] = [
   ["action"],
   ["lint"],
   ["provider/provider.ts"],
-  ["provider/choose-provider.ts"],
+  ["provider/choose-provider.ts", "provider/cgroup.ts", "provider/vm-account.ts"],
+  ["pool", "queue", "template"],
   ["store/run-event.ts"],
   ["store/run-store.ts", "service/services.ts"],
   ["joblog"],
   ["engine"],
   ADAPTERS,
+  ["provider/reaper.ts"],
   ["select"],
+  ["secret", "server/server-store.ts"],
+  ["github"],
+  ["server"],
   ["commands"],
   ["agent-bundle.ts", "builtin-bundle.ts", "config.ts"],
   ["run-api.ts"],
@@ -53,7 +59,8 @@ const ALSO: Readonly<Record<string, readonly string[]>> = {
   "provider/host": ["guest"],
   "provider/gvisor": ["image"],
   "provider/qemu": ["image"],
-  setup: ["image", "provider/gvisor", "provider/qemu"],
+  "provider/firecracker": ["image", "provider/qemu"],
+  setup: ["image", "provider/gvisor", "provider/qemu", "provider/firecracker"],
 };
 
 /** What stands lower and is still not theirs. The agent ships into a hostile place and knows only the protocol. */
