@@ -7,6 +7,7 @@ import { randomBytes } from "node:crypto";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Masker } from "../src/joblog/masker.ts";
 import { createServices } from "../src/service/local-services.ts";
 import { measure, printTimings } from "./measure.ts";
 import type { Timing } from "./measure.ts";
@@ -36,6 +37,7 @@ export async function measureServices(): Promise<void> {
   const attached = stack.use(
     await services.attach({ egress: undefined, network: { kind: "closed" }, onDecision: () => undefined }),
   );
+  const masker = new Masker();
   using job = attached.openJob({
     runId: "1",
     runNumber: 1,
@@ -56,7 +58,9 @@ export async function measureServices(): Promise<void> {
     trusted: true,
     token: "t",
     lifetimeMs: 3600_000,
+    startScan: () => masker.startScan(),
   });
+  for (const secret of [...job.secrets, randomBytes(20).toString("hex")]) masker.add(secret);
   const variables = Object.entries({
     ...job.actionVariables,
     GITHUB_WORKSPACE: workspace,

@@ -3,7 +3,7 @@ import { anEvent, aWorkflow } from "../plan/plan-fixture.ts";
 import type { Event } from "../plan/event.ts";
 import { jobClaims } from "./job-claims.ts";
 
-function claimsOf(event: Event) {
+function claimsOf(event: Event, trusted = true) {
   return jobClaims(
     {
       run: {
@@ -13,7 +13,13 @@ function claimsOf(event: Event) {
       origin: { repository: "octo-org/shared", path: ".github/workflows/called.yml", ref: "v1", sha: "b".repeat(40) },
     },
     { key: "build (22)" },
-    { environment: "production", timeoutMinutes: 10, token: "ghs_own", permissions: { "id-token": "write" } },
+    {
+      trusted,
+      environment: "production",
+      timeoutMinutes: 10,
+      token: "ghs_own",
+      permissions: { "id-token": "write" },
+    },
   );
 }
 
@@ -51,6 +57,7 @@ describe("jobClaims", () => {
 
   it("trusts an event that says nothing of a pull request", () => {
     expect(claimsOf(anEvent()).trusted).toBe(true);
+    expect(claimsOf(anEvent(), false).trusted).toBe(false);
     expect(claimsOf(anEvent({ payload: { pull_request: { number: 7 } } })).trusted).toBe(true);
   });
 });

@@ -17,6 +17,7 @@ interface JobPlace {
 }
 
 interface JobDecisions extends JobToken {
+  readonly trusted: boolean;
   readonly environment: string;
   readonly timeoutMinutes: number;
 }
@@ -24,7 +25,7 @@ interface JobDecisions extends JobToken {
 export function jobClaims(
   { run, origin }: JobPlace,
   { key }: Pick<JobInstance, "key">,
-  { environment, timeoutMinutes, token, permissions }: JobDecisions,
+  { trusted, environment, timeoutMinutes, token, permissions }: JobDecisions,
 ): JobClaims {
   const { event, workflow } = run.plan;
   const github = githubContext({ event, workflow, run: run.identity });
@@ -47,7 +48,7 @@ export function jobClaims(
     environment,
     permissions,
     token,
-    trusted: !isFromFork(event),
+    trusted: trusted && !isFromFork(event),
     lifetimeMs: timeoutMinutes * 60_000 + AFTER_TIME_LIMIT_MS,
   };
 }

@@ -58,7 +58,7 @@ function ownForms(value: string): readonly string[] {
     asciiJson(value),
     xmlText(value),
     value.replaceAll("'", `'\\''`),
-    value.replaceAll(/[^\w@%+=:,./-]/g, (character) => `\\${character}`),
+    value.replaceAll(/[^\w@%+=:,./-]/gu, (character) => `\\${character}`),
   ];
 }
 

@@ -15,6 +15,7 @@ import { Automaton } from "./automaton.ts";
 import type { Range } from "./automaton.ts";
 import { hasAnsi, withoutAnsi } from "./ansi.ts";
 import { maskForms } from "./mask-forms.ts";
+import { SecretScanner } from "./secret-scan.ts";
 
 export const MIN_MASK_LENGTH = 4;
 export const MAX_JOB_MASKS = 1000;
@@ -31,12 +32,17 @@ export type JobMaskResult = "added" | "too_short" | "full";
 /** Everything that a masker hides, as plain data for a checkpoint: as secret as the secrets themselves. */
 export interface MaskerSnapshot {
   readonly values: readonly string[];
+  readonly secrets: readonly string[];
   readonly jobMasks: number;
   readonly jobMaskCharacters: number;
 }
 
 export class Masker {
   readonly #values = new Set<string>();
+  /** What is looked for in uploads: what was given to the run, and tokens that open something now. */
+  readonly #secrets = new Set<string>();
+  readonly #tokens = new Set<string>();
+  #scanner: SecretScanner | undefined;
   readonly #forms = new Set<string>();
   /** Forms not yet in an automaton: building waits until something has to be masked. */
   #unbuilt: string[] = [];
@@ -45,14 +51,26 @@ export class Masker {
   #jobMasks = 0;
   #jobMaskCharacters = 0;
 
-  /** Registers a secret of the run. Safe to call twice. */
-  add(secret: string): void {
-    for (const value of maskedValues(secret)) this.#register(value);
+  /** Registers a token that was made for the run. Safe to call twice. */
+  add(token: string): void {
+    this.#tokens.add(token);
+    this.#scanner = undefined;
+    for (const value of maskedValues(token)) this.#register(value);
+  }
+
+  /** The token opens nothing any more to who reads an upload: it stays hidden and is not looked for. Secrets of the run stay. */
+  retire(token: string): void {
+    if (this.#tokens.delete(token)) this.#scanner = undefined;
   }
 
   /** Registers the secrets that jobs may read, by name. Safe to call twice. */
   addSecrets(secrets: { readonly [name: string]: string }): void {
-    for (const [name, secret] of Object.entries(secrets)) if (!NOT_SECRET.has(name.toUpperCase())) this.add(secret);
+    for (const [name, secret] of Object.entries(secrets)) {
+      if (NOT_SECRET.has(name.toUpperCase())) continue;
+      this.#secrets.add(secret);
+      this.#scanner = undefined;
+      for (const value of maskedValues(secret)) this.#register(value);
+    }
   }
 
   /** Registers what a job asked to be masked. */
@@ -69,11 +87,17 @@ export class Masker {
   }
 
   snapshot(): MaskerSnapshot {
-    return { values: [...this.#values], jobMasks: this.#jobMasks, jobMaskCharacters: this.#jobMaskCharacters };
+    return {
+      values: [...this.#values],
+      secrets: [...this.#secrets, ...this.#tokens],
+      jobMasks: this.#jobMasks,
+      jobMaskCharacters: this.#jobMaskCharacters,
+    };
   }
 
-  static restore({ values, jobMasks, jobMaskCharacters }: MaskerSnapshot): Masker {
+  static restore({ values, secrets, jobMasks, jobMaskCharacters }: MaskerSnapshot): Masker {
     const masker = new Masker();
+    for (const secret of secrets) masker.#secrets.add(secret);
     for (const value of values) masker.#register(value);
     masker.#jobMasks = jobMasks;
     masker.#jobMaskCharacters = jobMaskCharacters;
@@ -93,6 +117,14 @@ export class Masker {
   /** Whether masking would change this text. */
   hides(text: string): boolean {
     return this.#find(text).ranges.length > 0;
+  }
+
+  /**
+   * Looks for the secrets of the run in bytes that come in pieces (`SecretScanner`). Not for what jobs had masked: any program can
+   * print that command, and its word must not decide what another step may upload.
+   */
+  startScan(): (piece: Buffer) => boolean {
+    return (this.#scanner ??= new SecretScanner([...this.#secrets, ...this.#tokens])).start();
   }
 
   #register(value: string): void {

@@ -21,10 +21,13 @@ export type ErrorCode =
   | "ACTION_UNAVAILABLE"
   | "ACTION_MOVED"
   | "RUN_NOT_FOUND"
+  | "SERVER_UNREACHABLE"
+  | "SERVER_REFUSED"
   | "ARCHIVE_REFUSED"
   | "STATE_UNREADABLE"
   | "STATE_UNWRITABLE"
-  | "WATCH_FAILED";
+  | "WATCH_FAILED"
+  | "QUEUE_FULL";
 
 /** `message` says what could not be done, `hint` what to try. Printed as one line and a hint, without a stack. */
 export class EngineError extends Error {

@@ -14,7 +14,8 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { RefusedArchive, unzip } from "./unzip.ts";
+import { unzip } from "./unzip.ts";
+import { RefusedArchive } from "./zip-entries.ts";
 import { zipOf } from "./zip.fixture.ts";
 import type { ZipEntry } from "./zip.fixture.ts";
 

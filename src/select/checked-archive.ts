@@ -1,8 +1,9 @@
 /** Reads an action's archive entry by entry through `ArchiveCheck`, and writes it anew: what comes out holds only what was checked. */
-import { Readable, Transform } from "node:stream";
+import { Readable } from "node:stream";
 import { createTarDecoder, createTarPacker } from "modern-tar";
 import type { ParsedTarEntry } from "modern-tar";
 import { ARCHIVE_LIMITS, ArchiveCheck } from "../action/archive-check.ts";
+import { ByteLimit } from "../lib/byte-limit.ts";
 import { EngineError } from "../lib/engine-error.ts";
 
 /** `directory` is the one around everything, which is taken off; undefined for none. */
@@ -73,22 +74,3 @@ function refusal(label: string, reason: string, cause?: unknown): EngineError {
 
 /** Headers and padding counted in: neither stands in the sizes that entries say. */
 const MAX_STREAM_BYTES = 2 * ARCHIVE_LIMITS.totalBytes;
-
-class ByteLimit extends Transform {
-  #left: number;
-
-  constructor(bytes: number) {
-    super();
-    this.#left = bytes;
-  }
-
-  override _transform(
-    chunk: Buffer,
-    _encoding: BufferEncoding,
-    done: (error?: Error | null, chunk?: Buffer) => void,
-  ): void {
-    this.#left -= chunk.length;
-    if (this.#left < 0) done(new Error(`it is larger than ${MAX_STREAM_BYTES} bytes`));
-    else done(null, chunk);
-  }
-}

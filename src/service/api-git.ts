@@ -4,12 +4,12 @@
  * themselves: revisions go in through standard input (`api-revision.ts`), paths behind `--` as literals.
  * Source: SECURITY-RELIABILITY A17 and A18.
  */
-import { spawn } from "node:child_process";
-import type { ChildProcess } from "node:child_process";
 import { PassThrough } from "node:stream";
 import type { Readable } from "node:stream";
 import { Semaphore } from "../lib/semaphore.ts";
 import { ApiProblem } from "./api-message.ts";
+import { exitOf, startGit } from "./git-process.ts";
+import type { GitProcess } from "./git-process.ts";
 
 export interface ApiGit {
   /** What git printed. Throws `ApiProblem`: 404 when git says no, 403 for more than `maxBytes`, 503 when it takes too long. */
@@ -40,13 +40,12 @@ export function createGitReader(): GitReader {
     async read(args, { input = "", maxBytes = MAX_OUTPUT_BYTES, otherwise } = {}) {
       using held = await places.acquire();
       signal.throwIfAborted();
-      const child = startGit(gitDir, args);
+      const child = startReading(gitDir, args);
       const until = AbortSignal.any([signal, AbortSignal.timeout(DEADLINE_MS)]);
       const stop = (): void => void child.kill("SIGKILL");
       until.addEventListener("abort", stop, { once: true });
       try {
         const closed = exitOf(child);
-        child.stdin.on("error", () => {});
         child.stdin.end(input);
         const output = await collect(child.stdout, maxBytes, stop);
         const code = await closed;
@@ -60,12 +59,11 @@ export function createGitReader(): GitReader {
       }
     },
     stream(args) {
-      const child = startGit(gitDir, args);
+      const child = startReading(gitDir, args);
       const stop = (): void => void child.kill("SIGKILL");
       const output = new PassThrough();
       output.once("close", stop);
       signal.addEventListener("abort", stop, { once: true });
-      child.stdin.on("error", () => {});
       child.stdin.end();
       // It ends only when git has ended well: half an archive must not look like a whole one.
       child.stdout.pipe(output, { end: false });
@@ -85,33 +83,10 @@ function tooLarge(): ApiProblem {
   });
 }
 
-function startGit(gitDir: string, args: readonly string[]) {
-  const settings = ["safe.directory=*", "core.hooksPath=/dev/null", "core.fsmonitor=false", "core.quotePath=false"];
-  const fixed = ["--no-pager", "--literal-pathspecs", ...settings.flatMap((setting) => ["-c", setting])];
-  return spawn("git", [...fixed, `--git-dir=${gitDir}`, ...args], {
-    cwd: "/",
-    stdio: ["pipe", "pipe", "ignore"],
-    env: {
-      PATH: process.env["PATH"],
-      HOME: "/nonexistent",
-      LC_ALL: "C.UTF-8",
-      TZ: "UTC",
-      GIT_CONFIG_NOSYSTEM: "1",
-      GIT_CONFIG_GLOBAL: "/dev/null",
-      GIT_ATTR_NOSYSTEM: "1",
-      GIT_NO_REPLACE_OBJECTS: "1",
-      GIT_OPTIONAL_LOCKS: "0",
-      GIT_ALLOW_PROTOCOL: "none",
-      GIT_TERMINAL_PROMPT: "0",
-    },
-  });
-}
-
-/** Null when a signal ended it or it could not be started. */
-function exitOf(child: ChildProcess): Promise<number | null> {
-  return new Promise((resolve) => {
-    child.once("close", (code) => resolve(code));
-    child.once("error", () => resolve(null));
+function startReading(gitDir: string, args: readonly string[]): GitProcess {
+  return startGit(args, {
+    settings: ["core.quotePath=false"],
+    options: ["--no-pager", "--literal-pathspecs", `--git-dir=${gitDir}`],
   });
 }
 

@@ -73,6 +73,7 @@ function finalizeArtifact(artifacts: Artifacts) {
       case "unknown":
         return new TwirpError("not_found", finished.message);
       case "incomplete":
+      case "secret":
         return new TwirpError("failed_precondition", finished.message);
       default:
         return unreachable(finished);

@@ -1,13 +1,13 @@
 /**
- * The index of the artifacts of this host: which artifact of which run is in which blob. SQLite for the reasons of `cache-store.ts`.
+ * The index of the artifacts of this host: which artifact of which run is in which blob.
  * An artifact is reserved, then finished and never changed after that. A name is taken once in each attempt of a run; what an
  * earlier attempt left stays readable under its own id. Source: ACTIONS-CONTRACT §5.5.
  */
 import { randomUUID } from "node:crypto";
-import { closeSync, existsSync, mkdirSync, openSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
-import type { SQLOutputValue } from "node:sqlite";
+import { blobsOf, openIndexDatabase } from "./index-database.ts";
+import type { Row } from "./index-database.ts";
 
 export interface ArtifactStore extends Disposable {
   /** Undefined where the name is taken. */
@@ -79,7 +79,6 @@ export interface ArtifactStoreOptions {
 const FILE = "artifacts.db";
 /** Longer than any job. */
 const RESERVATION_MS = 48 * 3600_000;
-const BUSY_TIMEOUT_MS = 5_000;
 
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS artifact (
@@ -100,20 +99,32 @@ const SCHEMA = `
   ) STRICT;
 `;
 
+const FINISHED = "SELECT * FROM artifact WHERE size_bytes IS NOT NULL AND expires_at_ms > ?";
+const SQL = {
+  insert: `INSERT INTO artifact
+    (repository, run_id, attempt, name, mime_type, blob, owner, job_backend_id, created_at_ms, expires_at_ms)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (repository, run_id, attempt, name) DO NOTHING RETURNING id`,
+  reserved: "SELECT id, blob FROM artifact WHERE owner = ? AND name = ? AND size_bytes IS NULL",
+  count: "SELECT count(*) AS count FROM artifact WHERE owner = ?",
+  finish: "UPDATE artifact SET size_bytes = ?, sha256 = ? WHERE id = ? AND size_bytes IS NULL",
+  abandon: "DELETE FROM artifact WHERE owner = ? AND size_bytes IS NULL RETURNING blob",
+  list: `${FINISHED} AND run_id = ? AND (? IS NULL OR repository = ?) ORDER BY id`,
+  listAll: `${FINISHED} AND repository = ? ORDER BY id`,
+  find: `${FINISHED} AND id = ?`,
+  remove: "DELETE FROM artifact WHERE id = ? RETURNING blob",
+  removeRun: "DELETE FROM artifact WHERE run_id = ? RETURNING blob",
+  collect: `DELETE FROM artifact WHERE (size_bytes IS NOT NULL AND expires_at_ms <= ?)
+    OR (size_bytes IS NULL AND created_at_ms < ?) RETURNING blob`,
+  blobs: "SELECT blob FROM artifact",
+};
+
 /** Without making any: where no job has uploaded anything there is nothing to open. */
 export function hasArtifacts(stateDir: string): boolean {
   return existsSync(join(stateDir, FILE));
 }
 
 export function openArtifactStore({ stateDir, now }: ArtifactStoreOptions): ArtifactStore {
-  mkdirSync(stateDir, { recursive: true, mode: 0o700 });
-  const path = join(stateDir, FILE);
-  // SQLite would make it as the umask has it; the directory may be one that others read (A38).
-  closeSync(openSync(path, "a", 0o600));
-  const database = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
-  database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;");
-  database.exec(SCHEMA);
-  const statements = prepare(database);
+  const { database, statements } = openIndexDatabase(join(stateDir, FILE), SCHEMA, SQL);
   return {
     reserve({ repository, runId, attempt, name, mimeType, owner, jobBackendId, expiresAtMs }) {
       const blob = randomUUID();
@@ -140,37 +151,6 @@ export function openArtifactStore({ stateDir, now }: ArtifactStoreOptions): Arti
     blobs: () => new Set(blobsOf(statements.blobs.all())),
     [Symbol.dispose]: () => database.close(),
   };
-}
-
-type Row = Record<string, SQLOutputValue>;
-
-function prepare(database: DatabaseSync) {
-  const finished = "SELECT * FROM artifact WHERE size_bytes IS NOT NULL AND expires_at_ms > ?";
-  const sql = {
-    insert: `INSERT INTO artifact
-      (repository, run_id, attempt, name, mime_type, blob, owner, job_backend_id, created_at_ms, expires_at_ms)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (repository, run_id, attempt, name) DO NOTHING RETURNING id`,
-    reserved: "SELECT id, blob FROM artifact WHERE owner = ? AND name = ? AND size_bytes IS NULL",
-    count: "SELECT count(*) AS count FROM artifact WHERE owner = ?",
-    finish: "UPDATE artifact SET size_bytes = ?, sha256 = ? WHERE id = ? AND size_bytes IS NULL",
-    abandon: "DELETE FROM artifact WHERE owner = ? AND size_bytes IS NULL RETURNING blob",
-    list: `${finished} AND run_id = ? AND (? IS NULL OR repository = ?) ORDER BY id`,
-    listAll: `${finished} AND repository = ? ORDER BY id`,
-    find: `${finished} AND id = ?`,
-    remove: "DELETE FROM artifact WHERE id = ? RETURNING blob",
-    removeRun: "DELETE FROM artifact WHERE run_id = ? RETURNING blob",
-    collect: `DELETE FROM artifact WHERE (size_bytes IS NOT NULL AND expires_at_ms <= ?)
-      OR (size_bytes IS NULL AND created_at_ms < ?) RETURNING blob`,
-    blobs: "SELECT blob FROM artifact",
-  } as const;
-  const prepared = Object.entries(sql).map(([name, text]) => [name, database.prepare(text)]);
-  const statements: { readonly [name in keyof typeof sql]: ReturnType<DatabaseSync["prepare"]> } =
-    Object.fromEntries(prepared);
-  return statements;
-}
-
-function blobsOf(rows: readonly Row[]): string[] {
-  return rows.map((row) => String(row["blob"]));
 }
 
 function toArtifact(row: Row): Artifact {

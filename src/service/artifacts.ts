@@ -1,15 +1,19 @@
 /**
  * Artifacts as a job may use them: those of its own run, whichever job made them. What is finished is whole: its size and checksum
- * were compared with the bytes on this host. Source: ACTIONS-CONTRACT §5.5, SECURITY-RELIABILITY A17.
+ * were compared with the bytes on this host, and no secret of the run is in it. Source: ACTIONS-CONTRACT §5.5,
+ * SECURITY-RELIABILITY A17, A20.
  */
 import { createHash } from "node:crypto";
 import { dispositionOf, objectionToName } from "./artifact-name.ts";
 import { openArtifactStore } from "./artifact-store.ts";
-import type { Artifact, ArtifactStore, RunOfRepository } from "./artifact-store.ts";
-import type { BlobId, BlobStore } from "./blob-store.ts";
+import type { Artifact, RunOfRepository } from "./artifact-store.ts";
+import type { SealedBlob } from "./blob-store.ts";
 import type { EndpointSurroundings } from "./endpoint.ts";
+import { createIndexedBlobs } from "./indexed-blobs.ts";
 import type { Caller } from "./job-tokens.ts";
 import type { JobClaims } from "./services.ts";
+import { objectionToSecretName } from "./upload-check.ts";
+import type { UploadCheck } from "./upload-check.ts";
 
 export interface Artifacts extends AsyncDisposable {
   create(caller: Caller, wanted: WantedArtifact): Promise<Created>;
@@ -37,23 +41,23 @@ export type Created =
 
 export type Finished =
   | { readonly kind: "finished"; readonly id: number }
-  | { readonly kind: "unknown" | "incomplete"; readonly message: string };
+  | { readonly kind: "unknown" | "incomplete" | "secret"; readonly message: string };
 
 const MIME_TYPE = /^[\w!#$&^.+-]{1,63}\/[\w!#$&^.+-]{1,63}(?:; ?charset=[\w-]{1,32})?$/;
 const DAY_MS = 86_400_000;
 /** GitHub's for public repositories; also what is kept where nothing is said. */
 const MAX_RETENTION_DAYS = 90;
 const MAX_PER_JOB = 500;
-/** A blob is sealed before its artifact is finished; one that belongs to none after this never will. */
-const ORPHAN_MS = 3600_000;
 
-type ArtifactsOptions = Pick<EndpointSurroundings, "blobs" | "links" | "stateDir" | "now">;
+export interface ArtifactsOptions extends Pick<EndpointSurroundings, "blobs" | "links" | "stateDir" | "now"> {
+  readonly check: UploadCheck;
+}
 
 /** The index is opened when it is first needed. */
 export function createArtifacts(options: ArtifactsOptions): Artifacts {
-  const { blobs, links, now } = options;
-  let opened: Promise<ArtifactStore> | undefined;
-  const store = (): Promise<ArtifactStore> => (opened ??= openAndCollect(options));
+  const { blobs, links, now, check } = options;
+  const indexed = createIndexedBlobs("artifacts", options, () => openArtifactStore(options));
+  const { index: store, idOf } = indexed;
   const list = async ({ claims }: Caller): Promise<readonly Artifact[]> => (await store()).list(runOf(claims));
   const find = async (caller: Caller, name: string): Promise<Artifact | undefined> =>
     (await list(caller)).findLast((artifact) => artifact.name === name);
@@ -63,7 +67,10 @@ export function createArtifacts(options: ArtifactsOptions): Artifacts {
     find,
     async create(caller, { name, mimeType = "application/zip", expiresAtMs }) {
       const { claims } = caller;
-      const message = objectionToName(name) ?? (MIME_TYPE.test(mimeType) ? undefined : "the mime type is not valid");
+      const message =
+        objectionToName(name) ??
+        (MIME_TYPE.test(mimeType) ? undefined : "the mime type is not valid") ??
+        objectionToSecretName(caller, name);
       if (message !== undefined) return { kind: "invalid", message };
       const index = await store();
       if (index.count(caller.id) >= MAX_PER_JOB) {
@@ -81,7 +88,7 @@ export function createArtifacts(options: ArtifactsOptions): Artifacts {
       });
       return reservation === undefined
         ? { kind: "exists", message: "an artifact with this name already exists on the workflow run" }
-        : { kind: "created", uploadUrl: links.forWriting(blobOf(reservation), caller) };
+        : { kind: "created", uploadUrl: links.forWriting(idOf(reservation), caller) };
     },
 
     async finish(caller, name, sizeBytes, sha256) {
@@ -96,73 +103,50 @@ export function createArtifacts(options: ArtifactsOptions): Artifacts {
         }
         return { kind: "unknown", message: "no such artifact is being created by this job" };
       }
-      const blob = blobOf(reservation);
+      const blob = idOf(reservation);
       const committedBytes = blobs.committedBytes(blob);
       if (committedBytes !== sizeBytes) {
         const there = committedBytes === undefined ? "nothing" : `${committedBytes} bytes`;
         return { kind: "incomplete", message: `${there} of ${sizeBytes} bytes were uploaded` };
       }
       if (!(await blobs.seal(blob))) return { kind: "incomplete", message: "the artifact is being finished already" };
-      const actual = await sha256Of(blobs, blob);
-      if (sha256 !== undefined && sha256 !== actual) {
+      const sealed = await blobs.open(blob);
+      if (sealed === undefined) throw new Error("a blob that was sealed can be opened");
+      const actual = await sha256Of(sealed);
+      const refuse = async (kind: "incomplete" | "secret", message: string): Promise<Finished> => {
         // The name is free again: uploading anew is all that can help.
-        await removeAll(blobs, index.remove([reservation.id]));
-        return { kind: "incomplete", message: `the uploaded bytes have sha256:${actual}, not sha256:${sha256}` };
+        await indexed.remove(index.remove([reservation.id]));
+        return { kind, message };
+      };
+      if (sha256 !== undefined && sha256 !== actual) {
+        return refuse("incomplete", `the uploaded bytes have sha256:${actual}, not sha256:${sha256}`);
       }
+      const message = await check(caller, { kind: "artifact", name, blob: sealed });
+      if (message !== undefined) return refuse("secret", message);
       return index.finish(reservation.id, { sizeBytes, sha256: actual })
         ? { kind: "finished", id: reservation.id }
         : { kind: "unknown", message: "the artifact was deleted meanwhile" };
     },
 
     downloadUrl: (caller, artifact) =>
-      links.forReading(blobOf(artifact), caller, {
+      links.forReading(idOf(artifact), caller, {
         contentType: artifact.mimeType,
         disposition: dispositionOf(artifact),
       }),
 
     async remove({ id }) {
-      await removeAll(blobs, (await store()).remove([id]));
+      await indexed.remove((await store()).remove([id]));
     },
 
-    endJob(caller) {
-      // Blobs that were not sealed go with the machine's store at the latest.
-      opened?.then((index) => removeAll(blobs, index.abandon(caller.id))).catch(() => undefined);
-    },
-
-    async [Symbol.asyncDispose]() {
-      // One that could not be opened has nothing to close.
-      (await opened?.catch(() => undefined))?.[Symbol.dispose]();
-    },
+    endJob: indexed.endJob,
+    [Symbol.asyncDispose]: () => indexed[Symbol.asyncDispose](),
   };
 }
 
-async function openAndCollect({ blobs, stateDir, now }: ArtifactsOptions): Promise<ArtifactStore> {
-  const store = openArtifactStore({ stateDir, now });
-  await removeAll(blobs, store.collect());
-  const needed = store.blobs();
-  const sealed = await blobs.list("artifacts");
-  const orphans = sealed.filter(({ name, sealedAtMs }) => !needed.has(name) && sealedAtMs < now() - ORPHAN_MS);
-  await removeAll(
-    blobs,
-    orphans.map(({ name }) => name),
-  );
-  return store;
-}
-
-async function sha256Of(blobs: BlobStore, blob: BlobId): Promise<string> {
-  const sealed = await blobs.open(blob);
-  if (sealed === undefined) throw new Error("a blob that was sealed can be opened");
+async function sha256Of(blob: SealedBlob): Promise<string> {
   const hash = createHash("sha256");
-  for await (const chunk of sealed.read(0, sealed.sizeBytes)) hash.update(chunk);
+  for await (const chunk of blob.read(0, blob.sizeBytes)) hash.update(chunk);
   return hash.digest("hex");
-}
-
-async function removeAll(blobs: BlobStore, names: readonly string[]): Promise<void> {
-  for (const name of names) await blobs.remove({ container: "artifacts", name });
-}
-
-function blobOf({ blob }: { readonly blob: string }): BlobId {
-  return { container: "artifacts", name: blob };
 }
 
 function runOf({ repository: { owner, name }, runId }: JobClaims): RunOfRepository {

@@ -18,7 +18,7 @@ import {
   somePullRequest,
 } from "./service-door.fixture.ts";
 import type { Door, JobDoor, Reply } from "./service-door.fixture.ts";
-import type { AttachedServices, JobClaims } from "./services.ts";
+import type { AttachedServices, ServedJob } from "./services.ts";
 
 const VERSION = "27f8be18";
 
@@ -35,7 +35,7 @@ beforeEach(async () => {
 afterEach(() => door[Symbol.asyncDispose]());
 
 /** A job in a machine of its own. */
-async function inAnotherMachine(claims: JobClaims): Promise<JobDoor> {
+async function inAnotherMachine(claims: ServedJob): Promise<JobDoor> {
   return asJob(await door.attach(), claims);
 }
 

@@ -54,10 +54,13 @@ function finalizeCacheEntryUpload(caches: Caches) {
     if (reservation === undefined) {
       return new TwirpError("not_found", "no such cache entry is being created by this job");
     }
-    const completed = await caches.complete(reservation, Number(sizeBytes));
+    const completed = await caches.complete(caller, reservation, Number(sizeBytes));
     switch (completed.kind) {
       case "completed":
         return { ok: true, entryId: BigInt(reservation.id) };
+      case "secret":
+        // Clients write it into the log of the step as a warning.
+        return { ok: false, message: completed.message };
       case "incomplete":
         return new TwirpError("failed_precondition", completed.message);
       case "too large":

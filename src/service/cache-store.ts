@@ -1,15 +1,14 @@
 /**
- * The index of the caches of this host: which entry of which repository, ref, key and version is in which blob. SQLite, because several
- * Hearth processes ask at once and a reservation must be one step; every call is short and done at once.
+ * The index of the caches of this host: which entry of which repository, ref, key and version is in which blob.
  * An entry is reserved, then complete, and never changed after that. It goes when nothing has asked for it for a week, and when its
  * repository has more than its share, the least recently used first. What strangers saved has a share of its own, so that they
  * cannot push out anybody else's (SECURITY-RELIABILITY A26). Source: ACTIONS-CONTRACT §5.3.
  */
 import { randomUUID } from "node:crypto";
-import { closeSync, mkdirSync, openSync } from "node:fs";
 import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
-import type { SQLOutputValue } from "node:sqlite";
+import type { DatabaseSync } from "node:sqlite";
+import { blobsOf, openIndexDatabase } from "./index-database.ts";
+import type { Row } from "./index-database.ts";
 
 export interface CacheStore extends Disposable {
   /** Undefined where the entry is there, or is being made. */
@@ -93,7 +92,6 @@ const MAX_ENTRIES = 10_000;
 const RESERVATION_MS = 3600_000;
 /** In the state directory. */
 export const CACHE_INDEX = "caches.db";
-const BUSY_TIMEOUT_MS = 5_000;
 
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS entry (
@@ -112,15 +110,35 @@ const SCHEMA = `
   ) STRICT;
 `;
 
+const COLUMNS = "id, repository, scope, key, version, blob, size_bytes, created_at_ms, used_at_ms";
+const COMPLETE = `SELECT ${COLUMNS} FROM entry WHERE size_bytes IS NOT NULL`;
+const SQL = {
+  exact: "SELECT id FROM entry WHERE repository = ? AND scope = ? AND version = ? AND key = ?",
+  insert: `INSERT INTO entry (repository, scope, key, version, blob, trusted, owner, created_at_ms, used_at_ms)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
+  reserved: "SELECT id, blob, key, version FROM entry WHERE owner = ? AND size_bytes IS NULL",
+  complete: `UPDATE entry SET size_bytes = ?, created_at_ms = ?, used_at_ms = ? WHERE id = ? AND size_bytes IS NULL
+    RETURNING repository, trusted`,
+  abandon: "DELETE FROM entry WHERE owner = ? AND size_bytes IS NULL RETURNING blob",
+  exactComplete: `${COMPLETE} AND repository = ? AND scope = ? AND version = ? AND key = ?`,
+  // Ids rise in the order of creation.
+  newestWithPrefix: `${COMPLETE} AND repository = ? AND scope = ? AND version = ? AND substr(key, 1, length(?)) = ?
+    ORDER BY id DESC LIMIT 1`,
+  touch: "UPDATE entry SET used_at_ms = ? WHERE id = ?",
+  list: `${COMPLETE} ORDER BY used_at_ms DESC, id DESC`,
+  held: `SELECT count(*) AS entries, coalesce(sum(size_bytes), 0) AS bytes FROM entry
+    WHERE size_bytes IS NOT NULL AND repository = ? AND trusted = ?`,
+  evictOne: `DELETE FROM entry WHERE id = (SELECT id FROM entry
+    WHERE size_bytes IS NOT NULL AND repository = ? AND trusted = ? ORDER BY used_at_ms, id LIMIT 1)
+    RETURNING blob, size_bytes`,
+  remove: "DELETE FROM entry WHERE id = ? RETURNING blob",
+  deleteOld: `DELETE FROM entry WHERE (size_bytes IS NULL AND created_at_ms < ?) OR (size_bytes IS NOT NULL AND used_at_ms < ?)
+    RETURNING blob`,
+  blobs: "SELECT blob FROM entry",
+};
+
 export function openCacheStore({ stateDir, now, limits }: CacheStoreOptions): CacheStore {
-  mkdirSync(stateDir, { recursive: true, mode: 0o700 });
-  const path = join(stateDir, CACHE_INDEX);
-  // Its other files take their mode from it. Keys are not for other users of the host.
-  closeSync(openSync(path, "a", 0o600));
-  const database = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
-  database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;");
-  database.exec(SCHEMA);
-  const statements = prepare(database);
+  const { database, statements } = openIndexDatabase(join(stateDir, CACHE_INDEX), SCHEMA, SQL);
 
   const collect = (): string[] => blobsOf(statements.deleteOld.all(now() - RESERVATION_MS, now() - limits.ageMs));
   /** Least recently used first, until what is left fits. */
@@ -177,41 +195,6 @@ export function openCacheStore({ stateDir, now, limits }: CacheStoreOptions): Ca
   };
 }
 
-type Row = Record<string, SQLOutputValue>;
-
-function prepare(database: DatabaseSync) {
-  const columns = "id, repository, scope, key, version, blob, size_bytes, created_at_ms, used_at_ms";
-  const complete = `SELECT ${columns} FROM entry WHERE size_bytes IS NOT NULL`;
-  const sql = {
-    exact: "SELECT id FROM entry WHERE repository = ? AND scope = ? AND version = ? AND key = ?",
-    insert: `INSERT INTO entry (repository, scope, key, version, blob, trusted, owner, created_at_ms, used_at_ms)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
-    reserved: "SELECT id, blob, key, version FROM entry WHERE owner = ? AND size_bytes IS NULL",
-    complete: `UPDATE entry SET size_bytes = ?, created_at_ms = ?, used_at_ms = ? WHERE id = ? AND size_bytes IS NULL
-      RETURNING repository, trusted`,
-    abandon: "DELETE FROM entry WHERE owner = ? AND size_bytes IS NULL RETURNING blob",
-    exactComplete: `${complete} AND repository = ? AND scope = ? AND version = ? AND key = ?`,
-    // Ids rise in the order of creation.
-    newestWithPrefix: `${complete} AND repository = ? AND scope = ? AND version = ? AND substr(key, 1, length(?)) = ?
-      ORDER BY id DESC LIMIT 1`,
-    touch: "UPDATE entry SET used_at_ms = ? WHERE id = ?",
-    list: `${complete} ORDER BY used_at_ms DESC, id DESC`,
-    held: `SELECT count(*) AS entries, coalesce(sum(size_bytes), 0) AS bytes FROM entry
-      WHERE size_bytes IS NOT NULL AND repository = ? AND trusted = ?`,
-    evictOne: `DELETE FROM entry WHERE id = (SELECT id FROM entry
-      WHERE size_bytes IS NOT NULL AND repository = ? AND trusted = ? ORDER BY used_at_ms, id LIMIT 1)
-      RETURNING blob, size_bytes`,
-    remove: "DELETE FROM entry WHERE id = ? RETURNING blob",
-    deleteOld: `DELETE FROM entry WHERE (size_bytes IS NULL AND created_at_ms < ?) OR (size_bytes IS NOT NULL AND used_at_ms < ?)
-      RETURNING blob`,
-    blobs: "SELECT blob FROM entry",
-  } as const;
-  const prepared = Object.entries(sql).map(([name, text]) => [name, database.prepare(text)]);
-  const statements: { readonly [name in keyof typeof sql]: ReturnType<DatabaseSync["prepare"]> } =
-    Object.fromEntries(prepared);
-  return statements;
-}
-
 /** All of it or nothing, and no other process in between. */
 function atomically<T>(database: DatabaseSync, work: () => T): T {
   database.exec("BEGIN IMMEDIATE");
@@ -223,10 +206,6 @@ function atomically<T>(database: DatabaseSync, work: () => T): T {
     database.exec("ROLLBACK");
     throw error;
   }
-}
-
-function blobsOf(rows: readonly Row[]): string[] {
-  return rows.map((row) => String(row["blob"]));
 }
 
 function toReservation(row: Row): Reservation {

@@ -135,7 +135,7 @@ async function commit(
   if (blocks === undefined) return refuse(response, 400, "the chunks do not make an archive of this size");
   const committed = blobs.commit(blobOf(reservation.blob), blocks, undefined);
   if (committed.kind === "refused") return refuse(response, 400, committed.why);
-  const completed = await caches.complete(reservation, size);
+  const completed = await caches.complete(caller, reservation, size);
   if (completed.kind !== "completed") return refuse(response, 400, completed.message);
   chunks.delete(id);
   replyEmpty(response, 204);

@@ -1,21 +1,24 @@
 /**
  * Caches as a job may use them, whatever protocol it speaks: the scopes are those of its claims, a reservation is its own, and what
- * it is given is complete. Source: ACTIONS-CONTRACT §5.3, SECURITY-RELIABILITY A17, A26.
+ * it is given is complete and without a secret of the run that saved it. Source: ACTIONS-CONTRACT §5.3, SECURITY-RELIABILITY A17,
+ * A20, A26.
  */
-import type { BlobId, BlobStore } from "./blob-store.ts";
 import { cacheScopes } from "./cache-scopes.ts";
 import { openCacheStore } from "./cache-store.ts";
-import type { CacheEntry, CacheLimits, CacheStore, Reservation } from "./cache-store.ts";
+import type { CacheEntry, CacheLimits, Reservation } from "./cache-store.ts";
 import type { EndpointSurroundings } from "./endpoint.ts";
+import { createIndexedBlobs } from "./indexed-blobs.ts";
 import type { Caller } from "./job-tokens.ts";
 import type { JobClaims } from "./services.ts";
+import { objectionToSecretName } from "./upload-check.ts";
+import type { UploadCheck } from "./upload-check.ts";
 
 export interface Caches extends AsyncDisposable {
   reserve(caller: Caller, key: string, version: string): Promise<Reserved>;
   /** The caller's own, by what it was reserved as. */
   reservation(caller: Caller, wanted: (reservation: Reservation) => boolean): Promise<Reservation | undefined>;
   /** Its blob is committed and `sizeBytes` long, or nothing happens. */
-  complete(reservation: Reservation, sizeBytes: number): Promise<Completed>;
+  complete(caller: Caller, reservation: Reservation, sizeBytes: number): Promise<Completed>;
   find(caller: Caller, keys: readonly string[], version: string): Promise<Found>;
   /** What the caller may read of the entries that begin with a key. */
   list(caller: Caller, key: string): Promise<readonly CacheEntry[]>;
@@ -28,7 +31,7 @@ export type Reserved =
 
 export type Completed =
   | { readonly kind: "completed" }
-  | { readonly kind: "incomplete" | "too large"; readonly message: string };
+  | { readonly kind: "incomplete" | "too large" | "secret"; readonly message: string };
 
 export type Found =
   | { readonly kind: "hit"; readonly entry: CacheEntry; readonly downloadUrl: string }
@@ -38,23 +41,22 @@ export type Found =
 const MAX_KEY_CHARS = 512;
 const MAX_KEYS = 64;
 const MAX_RESERVATIONS = 1_000;
-/** A blob is sealed before its entry is complete; one that belongs to none after this never will. */
-const ORPHAN_MS = 3600_000;
+const EXPIRED = "the reservation has expired";
 
 export interface CachesOptions extends Pick<EndpointSurroundings, "blobs" | "links" | "stateDir" | "now"> {
   readonly limits: CacheLimits;
+  readonly check: UploadCheck;
 }
 
 /** The index is opened when it is first needed. */
 export function createCaches(options: CachesOptions): Caches {
-  const { blobs, links, limits } = options;
-  let opened: Promise<CacheStore> | undefined;
-  const store = (): Promise<CacheStore> => (opened ??= openAndCollect(options));
-  const ending = new Set<Promise<void>>();
+  const { blobs, links, limits, check } = options;
+  const indexed = createIndexedBlobs("caches", options, () => openCacheStore(options));
+  const { index: store, idOf } = indexed;
 
   return {
     async reserve(caller, key, version) {
-      const message = objection([key], version);
+      const message = objection([key], version) ?? objectionToSecretName(caller, key);
       if (message !== undefined) return { kind: "invalid", message };
       const { claims } = caller;
       const scope = cacheScopes(claims).writable;
@@ -72,15 +74,15 @@ export function createCaches(options: CachesOptions): Caches {
       if (reservation === undefined) {
         return { kind: "exists", message: "cache entry with the same key, version, and scope already exists" };
       }
-      return { kind: "reserved", reservation, uploadUrl: links.forWriting(blobOf(reservation), caller) };
+      return { kind: "reserved", reservation, uploadUrl: links.forWriting(idOf(reservation), caller) };
     },
 
     async reservation(caller, wanted) {
       return (await store()).reservations(caller.id).find(wanted);
     },
 
-    async complete(reservation, sizeBytes) {
-      const blob = blobOf(reservation);
+    async complete(caller, reservation, sizeBytes) {
+      const blob = idOf(reservation);
       if (sizeBytes > limits.repositoryBytes) {
         return { kind: "too large", message: `a repository may have ${limits.repositoryBytes} bytes of caches` };
       }
@@ -88,9 +90,16 @@ export function createCaches(options: CachesOptions): Caches {
         return { kind: "incomplete", message: "the uploaded archive has another size" };
       }
       const index = await store();
-      const evicted = (await blobs.seal(blob)) ? index.complete(reservation.id, sizeBytes) : undefined;
-      if (evicted === undefined) return { kind: "incomplete", message: "the reservation has expired" };
-      await removeAll(blobs, evicted);
+      const sealed = (await blobs.seal(blob)) ? await blobs.open(blob) : undefined;
+      if (sealed === undefined) return { kind: "incomplete", message: EXPIRED };
+      const message = await check(caller, { kind: "cache", name: reservation.key, blob: sealed });
+      if (message !== undefined) {
+        await indexed.remove(index.remove([reservation.id]));
+        return { kind: "secret", message };
+      }
+      const evicted = index.complete(reservation.id, sizeBytes);
+      if (evicted === undefined) return { kind: "incomplete", message: EXPIRED };
+      await indexed.remove(evicted);
       return { kind: "completed" };
     },
 
@@ -100,14 +109,14 @@ export function createCaches(options: CachesOptions): Caches {
       const index = await store();
       const wanted = { repository: repositoryOf(claims), version, scopes: cacheScopes(claims).readable, keys };
       for (let entry = index.find(wanted); entry !== undefined; entry = index.find(wanted)) {
-        const blob = blobOf(entry);
+        const blob = idOf(entry);
         const sealed = await blobs.open(blob);
         if (sealed?.sizeBytes === entry.sizeBytes) {
           index.touch(entry.id);
           return { kind: "hit", entry, downloadUrl: links.forReading(blob, { claims, ...caller }) };
         }
         // Lost or damaged on the disk: as if it had never been.
-        await removeAll(blobs, index.remove([entry.id]));
+        await indexed.remove(index.remove([entry.id]));
       }
       return { kind: "miss" };
     },
@@ -120,43 +129,9 @@ export function createCaches(options: CachesOptions): Caches {
         .filter((entry) => entry.repository === repository && readable.has(entry.scope) && entry.key.startsWith(key));
     },
 
-    endJob(caller) {
-      if (opened === undefined) return;
-      // What cannot be removed goes with the machine's store, or is collected later.
-      const work = opened.then((index) => removeAll(blobs, index.abandon(caller.id))).catch(() => undefined);
-      ending.add(work);
-      void work.then(() => ending.delete(work));
-    },
-
-    async [Symbol.asyncDispose]() {
-      await Promise.all(ending);
-      // One that could not be opened has nothing to close.
-      (await opened?.catch(() => undefined))?.[Symbol.dispose]();
-      opened = undefined;
-    },
+    endJob: indexed.endJob,
+    [Symbol.asyncDispose]: () => indexed[Symbol.asyncDispose](),
   };
-}
-
-async function openAndCollect(options: CachesOptions): Promise<CacheStore> {
-  const { blobs, now } = options;
-  const store = openCacheStore(options);
-  await removeAll(blobs, store.collect());
-  const sealed = await blobs.list("caches");
-  const needed = store.blobs();
-  const orphans = sealed.filter(({ name, sealedAtMs }) => !needed.has(name) && sealedAtMs < now() - ORPHAN_MS);
-  await removeAll(
-    blobs,
-    orphans.map(({ name }) => name),
-  );
-  return store;
-}
-
-async function removeAll(blobs: BlobStore, names: readonly string[]): Promise<void> {
-  for (const name of names) await blobs.remove({ container: "caches", name });
-}
-
-function blobOf({ blob }: { readonly blob: string }): BlobId {
-  return { container: "caches", name: blob };
 }
 
 function repositoryOf({ repository: { owner, name } }: JobClaims): string {

@@ -11,10 +11,14 @@ import { createCaches } from "./caches.ts";
 import type { Endpoint, EndpointSurroundings } from "./endpoint.ts";
 import { createOidcEndpoint } from "./oidc-endpoint.ts";
 import type { OidcSettings } from "./oidc-endpoint.ts";
+import { createUploadCheck } from "./upload-check.ts";
+import type { SecretsInUploads } from "./upload-check.ts";
 
 /** What the operator decides about them. */
 export interface EndpointSettings {
   readonly caches: CacheLimits;
+  /** Default: refuse. */
+  readonly secretsInUploads?: SecretsInUploads | undefined;
   /** Undefined: no job has an identity. */
   readonly oidc?: OidcSettings | undefined;
   /** Undefined: no API is served. */
@@ -22,8 +26,9 @@ export interface EndpointSettings {
 }
 
 export function createEndpoints(surroundings: EndpointSurroundings, settings: EndpointSettings): readonly Endpoint[] {
-  const caches = createCaches({ ...surroundings, limits: settings.caches });
-  const artifacts = createArtifacts(surroundings);
+  const check = createUploadCheck(surroundings, settings.secretsInUploads ?? "refuse");
+  const caches = createCaches({ ...surroundings, limits: settings.caches, check });
+  const artifacts = createArtifacts({ ...surroundings, check });
   return [
     createBlobEndpoint(surroundings),
     createCacheEndpoint(caches, surroundings),

@@ -7,13 +7,13 @@
  * are bounded, git runs with an environment of its own and dies with its request. Source: gitprotocol-http(5),
  * gitprotocol-v2(5), ACTIONS-CONTRACT §5.8, SECURITY-RELIABILITY A17 and A18.
  */
-import { spawn } from "node:child_process";
-import type { ChildProcessByStdio } from "node:child_process";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Readable, Writable } from "node:stream";
-import { Transform } from "node:stream";
+import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGunzip } from "node:zlib";
+import { ByteLimit } from "../lib/byte-limit.ts";
+import { exitOf, startGit } from "./git-process.ts";
+import type { GitProcess } from "./git-process.ts";
 import type { RepositoryLookup } from "./repository-lookup.ts";
 
 export interface GitEndpoint extends AsyncDisposable {
@@ -95,7 +95,7 @@ async function serve(
 
   const version = protocolVersion(request.headers["git-protocol"]);
   const child = startUploadPack(gitDir, version, kind === "advertise");
-  const exit = ended(child);
+  const exit = exitOf(child);
   running.set(
     child,
     exit.then(() => void running.delete(child)),
@@ -121,13 +121,14 @@ async function endInput(child: GitProcess): Promise<200> {
 
 /** Resolves to the status that the body deserves. One that git did not want to read to its end is fine: its answer stands. */
 async function feedBody(request: IncomingMessage, encoding: string, child: GitProcess): Promise<200 | 400 | 413> {
+  // Counted after decompression, so that a small body cannot become a large one.
   const limit = new ByteLimit(MAX_REQUEST_BYTES);
   try {
     await pipeline([request, ...(encoding === "identity" ? [] : [createGunzip()]), limit, child.stdin]);
     return 200;
   } catch {
     killGroup(child);
-    return limit.isExhausted ? 413 : 400;
+    return limit.isExceeded ? 413 : 400;
   }
 }
 
@@ -155,51 +156,13 @@ function protocolVersion(header: string | string[] | undefined): 0 | 1 | 2 {
   return version === "2" ? 2 : version === "1" ? 1 : 0;
 }
 
-type GitProcess = ChildProcessByStdio<Writable, Readable, null>;
-
 function startUploadPack(gitDir: string, version: 0 | 1 | 2, advertise: boolean): GitProcess {
-  const settings = [
-    "uploadpack.allowFilter=true",
-    "uploadpack.allowAnySHA1InWant=true",
-    // The operator said where the repositories are; they may be another user's.
-    "safe.directory=*",
-    "core.hooksPath=/dev/null",
-    "core.fsmonitor=false",
-  ];
-  const args = [
-    ...settings.flatMap((setting) => ["-c", setting]),
-    "upload-pack",
-    "--strict",
-    "--stateless-rpc",
-    ...(advertise ? ["--http-backend-info-refs"] : []),
-    "--",
-    gitDir,
-  ];
-  const child = spawn("git", args, {
-    cwd: "/",
-    // A group of its own, since upload-pack starts pack-objects.
+  const how = ["--strict", "--stateless-rpc", ...(advertise ? ["--http-backend-info-refs"] : [])];
+  return startGit(["upload-pack", ...how, "--", gitDir], {
+    settings: ["uploadpack.allowFilter=true", "uploadpack.allowAnySHA1InWant=true"],
+    variables: { LC_ALL: "C", GIT_PROTOCOL: `version=${version}` },
+    // upload-pack starts pack-objects.
     detached: true,
-    stdio: ["pipe", "pipe", "ignore"],
-    env: {
-      PATH: process.env["PATH"],
-      HOME: "/nonexistent",
-      LC_ALL: "C",
-      GIT_CONFIG_NOSYSTEM: "1",
-      GIT_CONFIG_GLOBAL: "/dev/null",
-      GIT_NO_REPLACE_OBJECTS: "1",
-      GIT_ALLOW_PROTOCOL: "none",
-      GIT_PROTOCOL: `version=${version}`,
-    },
-  });
-  child.stdin.on("error", () => {});
-  return child;
-}
-
-/** Resolves to the exit code, null when a signal ended it or it could not be started. */
-function ended(child: GitProcess): Promise<number | null> {
-  return new Promise((resolve) => {
-    child.once("close", (code) => resolve(code));
-    child.once("error", () => resolve(null));
   });
 }
 
@@ -209,27 +172,5 @@ function killGroup(child: GitProcess): void {
     process.kill(-child.pid, "SIGKILL");
   } catch (error) {
     if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
-  }
-}
-
-/** Counted after decompression, so that a small body cannot become a large one. */
-class ByteLimit extends Transform {
-  #left: number;
-  isExhausted = false;
-
-  constructor(bytes: number) {
-    super();
-    this.#left = bytes;
-  }
-
-  override _transform(
-    chunk: Buffer,
-    _encoding: BufferEncoding,
-    done: (error?: Error | null, chunk?: Buffer) => void,
-  ): void {
-    this.#left -= chunk.length;
-    this.isExhausted = this.#left < 0;
-    if (this.isExhausted) done(new Error("request body too large"));
-    else done(null, chunk);
   }
 }

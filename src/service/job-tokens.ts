@@ -6,11 +6,12 @@
  */
 import { createHash, createHmac, randomBytes, randomUUID, timingSafeEqual } from "node:crypto";
 import { cacheScopes } from "./cache-scopes.ts";
-import type { JobClaims } from "./services.ts";
+import type { JobClaims, SecretScan, ServedJob } from "./services.ts";
 
 /** A job whose tokens are valid now. */
 export interface Caller {
   readonly claims: JobClaims;
+  readonly startScan: () => SecretScan;
   /** UUID; the same for all jobs and attempts of a run. */
   readonly runBackendId: string;
   /** UUID. */
@@ -29,10 +30,10 @@ export interface Bearer {
 export type TokenUse = "runtime" | "id-token";
 
 export interface JobTokens {
-  open(claims: JobClaims): OpenedJob;
+  open(job: ServedJob): OpenedJob;
   /** The job whose token of this use the request bears, else undefined: answer 401. */
   callerOf(request: Bearer, use: TokenUse): Caller | undefined;
-  /** The job whose `github.token` the request bears. Jobs of one run may share it: then the one that was opened last. */
+  /** The job whose `github.token` the request bears. Where the operator gave one, jobs share it: then the one that was opened last. */
   callerOfGithubToken(request: Bearer): Caller | undefined;
   /** By `Caller.id`, while its tokens are valid. */
   find(id: string): Caller | undefined;
@@ -57,10 +58,11 @@ export function createJobTokens(now: () => number): JobTokens {
   const alive = (caller: Caller | undefined): Caller | undefined =>
     caller !== undefined && now() < caller.expiresAtMs ? caller : undefined;
   return {
-    open(claims) {
+    open({ startScan, ...claims }) {
       const { runId, repository, job, runAttempt } = claims;
       const caller: Caller = {
         claims,
+        startScan,
         runBackendId: nameUuid(repository.id, runId),
         jobBackendId: nameUuid(repository.id, runId, String(runAttempt), job),
         id: randomUUID(),

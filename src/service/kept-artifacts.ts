@@ -3,9 +3,11 @@ import { createHash, randomUUID } from "node:crypto";
 import { createWriteStream } from "node:fs";
 import { mkdir, readdir, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { EngineError } from "../lib/engine-error.ts";
-import { RefusedArchive, unzip } from "../lib/unzip.ts";
+import { unzip } from "../lib/unzip.ts";
+import { RefusedArchive } from "../lib/zip-entries.ts";
 import { isZip } from "./artifact-name.ts";
 import { hasArtifacts, openArtifactStore } from "./artifact-store.ts";
 import type { Artifact, ArtifactStoreOptions } from "./artifact-store.ts";
@@ -42,6 +44,20 @@ export async function saveArtifact(options: ArtifactStoreOptions, id: number, di
   } finally {
     await rm(partial, { force: true });
   }
+}
+
+/** As it was uploaded; undefined when it is not kept any more. Breaks off where it is damaged. */
+export async function readArtifact(
+  options: ArtifactStoreOptions,
+  id: number,
+): Promise<{ readonly sizeBytes: number; readonly bytes: ReadableStream<Uint8Array> } | undefined> {
+  if (!hasArtifacts(options.stateDir)) return undefined;
+  using store = openArtifactStore(options);
+  const artifact = store.find(id);
+  const sealed = artifact && (await blobsOf(options).open({ container: "artifacts", name: artifact.blob }));
+  if (sealed === undefined) return undefined;
+  const bytes = Readable.toWeb(Readable.from(sealed.read(0, sealed.sizeBytes))) as ReadableStream<Uint8Array>;
+  return { sizeBytes: sealed.sizeBytes, bytes };
 }
 
 export async function removeArtifactsOfRun(options: ArtifactStoreOptions, runId: string): Promise<void> {

@@ -138,8 +138,8 @@ function serveJobs(
   const open = new Set<() => void>();
   return {
     endpoints,
-    openJob(claims) {
-      const opened = tokens.open(claims);
+    openJob(job) {
+      const opened = tokens.open(job);
       const end = (): void => {
         if (!open.delete(end)) return;
         opened.close();

@@ -8,13 +8,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createServices } from "./local-services.ts";
 import { openIdentityKeys } from "./oidc-keys.ts";
-import type { AttachedServices, JobClaims, JobServices } from "./services.ts";
+import type { AttachedServices, JobServices, ServedJob } from "./services.ts";
+import type { SecretsInUploads } from "./upload-check.ts";
 
 export const GIB = 1024 ** 3;
 export const DAY_MS = 24 * 3600_000;
 
 /** A push to the default branch. */
-export function someClaims(given: Partial<JobClaims> = {}): JobClaims {
+export function someClaims(given: Partial<ServedJob> = {}): ServedJob {
   return {
     runId: "100",
     runNumber: 1,
@@ -35,12 +36,13 @@ export function someClaims(given: Partial<JobClaims> = {}): JobClaims {
     trusted: true,
     token: "ghs_hearth",
     lifetimeMs: 3600_000,
+    startScan: () => () => false,
     ...given,
   };
 }
 
 /** Claims of a pull request from a branch of the same repository. */
-export function somePullRequest(number: number, given: Partial<JobClaims> = {}): JobClaims {
+export function somePullRequest(number: number, given: Partial<ServedJob> = {}): ServedJob {
   return someClaims({
     event: "pull_request",
     ref: `refs/pull/${number}/merge`,
@@ -61,28 +63,41 @@ export interface Door extends AsyncDisposable {
   readonly stateDir: string;
   /** Moved by tests. */
   readonly clock: { ms: number };
+  /** What the services said for the log of a step. */
+  readonly lines: readonly string[];
   /** Another machine of the same host: its own key, the same state. */
   attach(): Promise<AttachedServices>;
 }
 
 /** Everything that was attached is disposed with it, and the state removed. */
-export function openDoor(limits: { repositoryBytes?: number; ageMs?: number } = {}): Door {
+export function openDoor(
+  limits: { repositoryBytes?: number; ageMs?: number } = {},
+  secretsInUploads?: SecretsInUploads,
+): Door {
   const stateDir = mkdtempSync(join(tmpdir(), "hearth-services-"));
   const clock = { ms: Date.parse("2026-11-22T10:00:00Z") };
   const stack = new AsyncDisposableStack();
   stack.defer(() => rmSync(stateDir, { recursive: true, force: true }));
+  const lines: string[] = [];
   return {
     stateDir,
     clock,
+    lines,
     async attach() {
       const keys = openIdentityKeys({ directory: join(stateDir, "oidc"), now: () => clock.ms });
       const settings = {
         caches: { repositoryBytes: 10 * GIB, ageMs: 7 * DAY_MS, ...limits },
         oidc: { keys, issuer: undefined },
+        secretsInUploads,
       };
       const services = createServices({ lookup: () => undefined, kept: { stateDir, settings, now: () => clock.ms } });
       return stack.use(
-        await services.attach({ egress: undefined, network: { kind: "closed" }, onDecision: () => undefined }),
+        await services.attach({
+          egress: undefined,
+          network: { kind: "closed" },
+          onDecision: () => undefined,
+          onApi: (note) => void (note.kind === "line" && lines.push(note.text)),
+        }),
       );
     },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
@@ -97,7 +112,7 @@ export interface JobDoor {
   twirp(method: string, message: object, token?: string): Promise<{ status: number; json: Record<string, unknown> }>;
 }
 
-export function asJob(attached: AttachedServices, claims: JobClaims): JobDoor {
+export function asJob(attached: AttachedServices, claims: ServedJob): JobDoor {
   const services = attached.openJob(claims);
   const { ACTIONS_RESULTS_URL = "", ACTIONS_RUNTIME_TOKEN = "" } = services.actionVariables;
   const origin = ACTIONS_RESULTS_URL.replace(/\/$/, "");

@@ -49,7 +49,15 @@ export interface AttachedServices extends AsyncDisposable {
   /** Base of the git addresses as seen from loopback, without a trailing slash; undefined where the machine's layout names it. */
   readonly url: string | undefined;
   /** From here on the job's tokens open the services to it, until the answer is disposed. */
-  openJob(claims: JobClaims): JobServices;
+  openJob(job: ServedJob): JobServices;
+}
+
+/** Takes the pieces of some bytes in order, cut anywhere; true when what it was given until now holds a secret of the run. */
+export type SecretScan = (piece: Buffer) => boolean;
+
+export interface ServedJob extends JobClaims {
+  /** For what the job uploads: what is secret when it is called is looked for. */
+  readonly startScan: () => SecretScan;
 }
 
 /** What the services know of a job. Its tokens are bound to this: what a request says of itself counts for nothing. */

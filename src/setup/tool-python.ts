@@ -88,10 +88,10 @@ const MODE_DIRECTORY = 0x8000_0000;
 
 async function unpackModule(zip: Buffer, version: string, arch: ToolArch, directory: string): Promise<void> {
   const root = `${MODULE}@${version}/python/internal/data/linux-${arch === "x64" ? "amd64" : "arm64"}/`;
-  const contents = new Map([...readZip(zip)].map(({ name, content }) => [name, content]));
+  const contents = new Map((await readZip(zip)).map(({ name, content }) => [name, content]));
   const list = contents.get(`${root}files.json`);
   if (list === undefined) throw new EngineError("SETUP_FAILED", `${MODULE}@${version} has no Python for ${arch}`);
-  for (const file of FileList.parse(JSON.parse(list().toString("utf8"))).files) {
+  for (const file of FileList.parse(JSON.parse((await list()).toString("utf8"))).files) {
     const path = join(directory, file.name);
     if (file.perm >= MODE_DIRECTORY || file.name.endsWith("/")) continue;
     if (file.symlink !== undefined) {
@@ -101,7 +101,8 @@ async function unpackModule(zip: Buffer, version: string, arch: ToolArch, direct
     }
     const content = contents.get(`${root}${file.name}${file.compressed === true ? ".gz" : ""}`);
     if (content === undefined) throw new EngineError("SETUP_FAILED", `${MODULE}@${version} lacks ${file.name}`);
-    const bytes = file.compressed === true ? gunzipSync(content(), { maxOutputLength: MAX_FILE_BYTES }) : content();
+    const kept = await content();
+    const bytes = file.compressed === true ? gunzipSync(kept, { maxOutputLength: MAX_FILE_BYTES }) : kept;
     await writeWithin(directory, file.name, bytes, file.perm & 0o777);
   }
 }

@@ -1,13 +1,16 @@
 /**
  * Archives of tools: zip (Go modules, wheels) and gzipped tar (npm packages, releases), read whole from memory. They were made by
- * others: what would land outside is refused, sizes are bounded. Source of the zip format: APPNOTE.TXT §4.3.
+ * others: what would land outside is refused, sizes are bounded.
  */
 import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { dirname, join, posix } from "node:path";
 import { Readable } from "node:stream";
+import { buffer } from "node:stream/consumers";
 import { pipeline } from "node:stream/promises";
-import { createGunzip, inflateRawSync } from "node:zlib";
+import { createGunzip } from "node:zlib";
 import { unpackTar } from "modern-tar/fs";
+import { readZipEntries, readZipEntry } from "../lib/zip-entries.ts";
+import type { ZipBytes } from "../lib/zip-entries.ts";
 
 const MAX_ENTRIES = 200_000;
 const MAX_TOTAL_BYTES = 4 * 2 ** 30;
@@ -15,46 +18,33 @@ const MAX_TOTAL_BYTES = 4 * 2 ** 30;
 /** Where an entry goes, relative to the directory, and whether it can be run; undefined: it is left out. */
 export type Placing = (name: string) => { readonly path: string; readonly executable: boolean } | undefined;
 
-interface ZipEntry {
+export interface ToolFile {
   readonly name: string;
-  readonly content: () => Buffer;
+  /** Throws where the archive has not said the truth about it. */
+  readonly content: () => Promise<Buffer>;
 }
 
-export function* readZip(bytes: Buffer): Generator<ZipEntry> {
-  // The end record is last, but for a comment of at most 64 KiB.
-  const end = bytes.lastIndexOf(Buffer.from("PK\x05\x06", "latin1"));
-  if (end < 0 || end + 22 > bytes.length) throw new Error("not a zip archive");
-  const count = bytes.readUInt16LE(end + 10);
-  let at = bytes.readUInt32LE(end + 16);
-  let total = 0;
-  for (let index = 0; index < count; index++) {
-    if (bytes.readUInt32LE(at) !== 0x02014b50) throw new Error("a damaged zip archive");
-    const method = bytes.readUInt16LE(at + 10);
-    const [packed, size] = [bytes.readUInt32LE(at + 20), bytes.readUInt32LE(at + 24)];
-    const [nameLength, extraLength] = [bytes.readUInt16LE(at + 28), bytes.readUInt16LE(at + 30)];
-    const local = bytes.readUInt32LE(at + 42);
-    const name = bytes.toString("utf8", at + 46, at + 46 + nameLength);
-    at += 46 + nameLength + extraLength + bytes.readUInt16LE(at + 32);
-    total += size;
-    if (total > MAX_TOTAL_BYTES) throw new Error(`more than ${MAX_TOTAL_BYTES} bytes in a zip archive`);
-    yield {
-      name,
-      content: () => {
-        const start = local + 30 + bytes.readUInt16LE(local + 26) + bytes.readUInt16LE(local + 28);
-        const data = bytes.subarray(start, start + packed);
-        if (method === 0) return data;
-        if (method !== 8) throw new Error(`zip method ${method} of ${name} is unknown`);
-        return inflateRawSync(data, { maxOutputLength: Math.max(1, size) });
-      },
-    };
-  }
+/** Without directories. Throws for what is no archive. */
+export async function readZip(bytes: Buffer): Promise<readonly ToolFile[]> {
+  const zip: ZipBytes = {
+    sizeBytes: bytes.length,
+    async *read(from, to) {
+      yield bytes.subarray(from, to);
+    },
+  };
+  const files = (await readZipEntries(zip)).filter(({ isDirectory }) => !isDirectory);
+  return files.map((entry) => ({
+    name: entry.path,
+    content: () => buffer(readZipEntry(zip, entry)),
+  }));
 }
 
 /** Go's proxy and wheels keep no modes, so `place` says them. */
 export async function unpackZip(bytes: Buffer, directory: string, place: Placing): Promise<void> {
-  for (const { name, content } of readZip(bytes)) {
-    const placed = name.endsWith("/") ? undefined : place(name);
-    if (placed !== undefined) await writeWithin(directory, placed.path, content(), placed.executable ? 0o755 : 0o644);
+  for (const { name, content } of await readZip(bytes)) {
+    const placed = place(name);
+    if (placed !== undefined)
+      await writeWithin(directory, placed.path, await content(), placed.executable ? 0o755 : 0o644);
   }
 }
 

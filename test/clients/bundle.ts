@@ -9,7 +9,7 @@ import { join } from "node:path";
 export type ClientAction = "artifacts" | "caches" | "runner";
 
 const INPUTS: { readonly [action in ClientAction]: readonly string[] } = {
-  artifacts: ["part", "megabytes"],
+  artifacts: ["part", "megabytes", "token"],
   caches: ["key", "bytes"],
   runner: ["pattern", "url"],
 };

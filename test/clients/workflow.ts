@@ -54,6 +54,11 @@ ${caches.join("")}  upload:
         with: { part: download, megabytes: "${artifactMegabytes}" }
       - uses: ./actions/artifacts
         with: { part: concurrent }
+      - uses: ./actions/artifacts
+        id: leak
+        continue-on-error: true
+        with: { part: leak, token: "\${{ github.token }}" }
+      - run: test "\${{ steps.leak.outcome }}" = failure
   runner:
     runs-on: ubuntu-latest
     permissions: { contents: read, id-token: write }
@@ -80,6 +85,8 @@ export interface ClientsSeen {
   readonly trouble: string;
   /** What the clients said of themselves, without figures. */
   readonly said: readonly string[];
+  /** Why uploads were refused, in the log of their step. */
+  readonly refused: readonly string[];
   /** Names of the run's artifacts, and the files of one that was downloaded. */
   readonly artifacts: readonly string[];
   readonly files: number;
@@ -90,6 +97,7 @@ export const clientsPassed: ClientsSeen = {
   exitCode: 0,
   trouble: "",
   said: ["context local/project refs/heads/main true", "identity repo:local/project:ref:refs/heads/main", "secret ***"],
+  refused: ['".git/config" in artifact "leak" holds a secret or a token of this run; the artifact is not kept'],
   artifacts: ["big", "many", ...Array.from({ length: 8 }, (_, index) => `part-${index}`), "ré port.html", "ünï ☃"],
   files: 1_000,
 };
@@ -104,6 +112,9 @@ export async function runClients(
   const { exitCode, stdout, stderr } = await place.run(["run", "--provider", provider, ...flags], options);
   const logs = (await place.run(["logs"], options)).stdout;
   const said = [...logs.matchAll(/CLIENT (?<line>.*)/g)].map((match) => match.groups?.["line"] ?? "");
+  const refused = [...logs.matchAll(/##\[error\].*ARTIFACT_SECRET: (?<line>.*)/g)].map(
+    (match) => match.groups?.["line"] ?? "",
+  );
   const figures = said.filter((line) => line.includes("MiB/s"));
   process.stderr.write(`${provider}: ${figures.join("; ")}\n`);
   const listed = await place.run(["artifacts", "list", "--json"], options);
@@ -115,6 +126,7 @@ export async function runClients(
     exitCode,
     trouble: exitCode === 0 ? "" : `${stdout}\n${stderr}\n${logs}`,
     said: said.filter((line) => !figures.includes(line)).toSorted(),
+    refused,
     artifacts: artifacts.map(({ name }) => name).toSorted(),
     files: files.filter((file) => file.isFile()).length,
   };

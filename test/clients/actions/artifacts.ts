@@ -67,6 +67,16 @@ const parts: { readonly [part: string]: () => Promise<void> } = {
     assert.ok((again.id ?? 0) > first.artifact.id, "ids are never used again");
   },
 
+  /** What a checkout leaves behind: fails as any upload that is refused. */
+  async leak() {
+    const root = await scratch();
+    await put(join(root, "README.md"), randomBytes(3 << 20));
+    const basic = Buffer.from(`x-access-token:${core.getInput("token")}`).toString("base64");
+    await put(join(root, ".git", "config"), Buffer.from(`[http]\n\textraheader = AUTHORIZATION: basic ${basic}\n`));
+    const files = [join(root, "README.md"), join(root, ".git", "config")];
+    await client.uploadArtifact("leak", files, root);
+  },
+
   /** As eight jobs that end at the same time. */
   async concurrent() {
     const root = await scratch();
