@@ -7,7 +7,7 @@ import { setTimeout } from "node:timers/promises";
 import { EngineError } from "../lib/engine-error.ts";
 import type { MachineChoice } from "../plan/runner-map.ts";
 import { openAgent } from "../protocol/open-agent.ts";
-import type { Provider, ProviderName } from "../provider/provider.ts";
+import type { Machine, Provider, ProviderName } from "../provider/provider.ts";
 import type { AttachedServices, NetworkPolicy, Services } from "../service/services.ts";
 import type { RunEventBody } from "../store/run-event.ts";
 import { createEgressLedger } from "./egress-ledger.ts";
@@ -92,12 +92,14 @@ async function provisionMachine(wishes: MachineWishes, choice: MachineChoice, id
   emit({ type: "machine_requested", machine: id });
   const startedAt = now();
   const stack = new AsyncDisposableStack();
+  let made: Machine | undefined;
   try {
     const { certificateAuthorities } = wishes;
     const cpus = choice.cpus ?? wishes.cpus;
     const memoryMib = choice.memoryMib ?? wishes.memoryMib;
     const spec = { id, cpus, memoryMib, certificateAuthorities, image: choice.image };
     const machine = await provider.provision(spec, wishes.kill);
+    made = machine;
     const { isolation } = machine;
     const { name } = wishes.repository;
     const layout = { ...machine.layout, workspace: `${machine.layout.work}/${name}/${name}` };
@@ -135,6 +137,7 @@ async function provisionMachine(wishes: MachineWishes, choice: MachineChoice, id
       machine: id,
       isolation,
       bootId: ready.bootId,
+      ...(machine.warm === true ? { warm: true } : {}),
       durationMs: Math.round(now() - startedAt),
     });
 
@@ -143,25 +146,13 @@ async function provisionMachine(wishes: MachineWishes, choice: MachineChoice, id
       certificateAuthorities: certificateAuthorities !== undefined,
       npmRegistry,
     });
-    const explain = async (error: EngineError): Promise<EngineError> => {
-      // A refusal comes from a machine that is there.
-      if (error.code === "GUEST_REFUSED") return error;
-      const loss = await Promise.race([machine.lost, setTimeout(EXPLANATION_MS, undefined, { ref: false })]);
-      const reason = loss?.reason ?? error.message;
-      emit({
-        type: "machine_lost",
-        machine: id,
-        cause: loss?.cause ?? "agent_silent",
-        reason,
-        console: loss?.console ?? "",
-      });
-      return new EngineError("MACHINE_LOST", `Machine ${id} was lost: ${reason}`, { cause: error });
-    };
     return {
       machine: {
         id,
         isolation,
         agent,
+        memoryMib,
+        oomKills: async () => (await machine.oomKills?.()) ?? 0,
         arch: ready.arch === "arm64" ? "ARM64" : "X64",
         layout,
         environment,
@@ -170,11 +161,29 @@ async function provisionMachine(wishes: MachineWishes, choice: MachineChoice, id
         egress,
         apiNotes,
       },
-      explain,
+      explain: (error) => explainLoss(error, machine, emit),
       [Symbol.asyncDispose]: () => stack.disposeAsync(),
     };
   } catch (error) {
+    // Before it is disposed of: afterwards nobody says any more how it ended.
+    const isLost = error instanceof EngineError && error.code === "MACHINE_LOST";
+    const reason = isLost && made !== undefined ? await explainLoss(error, made, emit) : error;
     await stack.disposeAsync();
-    throw error;
+    throw reason;
   }
+}
+
+async function explainLoss(error: EngineError, machine: Machine, emit: MachineWishes["emit"]): Promise<EngineError> {
+  // A refusal comes from a machine that is there.
+  if (error.code === "GUEST_REFUSED") return error;
+  const loss = await Promise.race([machine.lost, setTimeout(EXPLANATION_MS, undefined, { ref: false })]);
+  const reason = loss?.reason ?? error.message;
+  emit({
+    type: "machine_lost",
+    machine: machine.id,
+    cause: loss?.cause ?? "agent_silent",
+    reason,
+    console: loss?.console ?? "",
+  });
+  return new EngineError("MACHINE_LOST", `Machine ${machine.id} was lost: ${reason}`, { cause: error });
 }
