@@ -16,14 +16,26 @@ export interface ServerStore extends Disposable {
 export interface Deliveries {
   /** The delivery and its place in the line of those to be planned. Known by its GUID, or by `identity` (A02, A03). */
   accept(delivery: NewDelivery): Accepted;
-  /** The oldest one not planned; undefined when there is none. It stays in the line until `settle`. */
-  next(): Delivery | undefined;
-  /** Its runs and its new state at once; runs that exist already (same delivery and workflow) are left as they are. */
-  settle(id: number, end: DeliveryEnd): readonly ServerRun[];
+  /** As many in one transaction, answers in their order: all are kept or none is. */
+  acceptAll(deliveries: readonly NewDelivery[]): readonly Accepted[];
+  /** The oldest one not planned and not in `except`; undefined when there is none. It stays in the line until `settle`. */
+  next(except?: readonly number[]): Delivery | undefined;
+  /** How many are in the line. */
+  waiting(): number;
+  /**
+   * Its runs and its new state at once, with what `reportsOf` says of each run that is new. Runs that exist already (same delivery,
+   * workflow and event) are left as they are, and so is the end of one that was settled before. Answers all its runs.
+   */
+  settle(id: number, end: DeliveryEnd, reportsOf?: (run: ServerRun) => readonly NewReport[]): readonly ServerRun[];
   find(guid: string): Delivery | undefined;
+  /** Of a run: undefined when it was pruned. */
+  get(id: number): Delivery | undefined;
   /** Newest first. */
-  list(limit: number): readonly Delivery[];
-  /** Forgets bodies and rows of those received before, never of one that is still in the line. */
+  list(limit: number): readonly DeliverySummary[];
+  /**
+   * Forgets bodies of those received before, never of one in the line or with a run that has not completed; and with their runs the rows of
+   * those received 30 days ago and before (A02: GitHub may send a GUID again for less). Answers how many it touched.
+   */
   prune(beforeMs: number): number;
 }
 
@@ -36,7 +48,7 @@ export interface NewDelivery {
   readonly repository: string;
   /** What makes two deliveries the same happening (push: repository, ref, after); undefined where the body has nothing of the kind. */
   readonly identity: string | undefined;
-  /** JSON text of the payload. */
+  /** JSON text of the payload; of one that is kept, empty once it is forgotten. */
   readonly body: string;
   readonly source: "webhook" | "missed" | "hook" | "api" | "schedule";
 }
@@ -52,6 +64,8 @@ export interface Delivery extends NewDelivery {
   /** Why nothing came of it. */
   readonly reason: string | undefined;
 }
+
+export type DeliverySummary = Omit<Delivery, "body">;
 
 export type DeliveryEnd =
   | { readonly state: "planned"; readonly runs: readonly NewServerRun[] }
@@ -130,6 +144,8 @@ export interface ServerRuns {
   claim(id: number, owner: string, leaseMs: number): Lease | undefined;
   /** The attempt has this id in the run store from now on. False: the lease is over. */
   started(lease: Lease, run: string): boolean;
+  /** A job that deploys is about to start: `recover` never queues this attempt's run again. False: the lease is over. */
+  deploys(lease: Lease): boolean;
   /** False: the lease is over, and the holder must stop. Tells of a cancel that was asked for. */
   extend(lease: Lease, leaseMs: number): { readonly cancelRequested: boolean } | false;
   /** The accepted result of the attempt, with what is to be reported, at once. False: superseded. */

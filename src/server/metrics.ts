@@ -1,0 +1,80 @@
+/** `GET /metrics`, for Prometheus. Names and labels are a public format; no label holds what a repository's author chose but its name. */
+import type { ServerRun, ServerStore } from "./server-store.ts";
+import type { RunChanges } from "./watched-store.ts";
+
+export interface Metrics {
+  readonly contentType: string;
+  text(): Promise<string>;
+}
+
+export interface MetricsParts {
+  readonly store: ServerStore;
+  readonly changes: RunChanges;
+  readonly running: () => number;
+  /** Other numbers, asked for at each reading; names as Prometheus wants them. */
+  readonly gauges?: readonly { readonly name: string; readonly help: string; readonly value: () => number }[];
+}
+
+export async function createMetrics({ store, changes, running, gauges = [] }: MetricsParts): Promise<Metrics> {
+  const { Registry, Gauge, Counter, Histogram, collectDefaultMetrics } = await import("prom-client");
+  const registry = new Registry();
+  const registers = [registry];
+  collectDefaultMetrics({ register: registry });
+  const runs = new Gauge({
+    name: "hearth_runs",
+    help: "Runs that are kept, by state",
+    labelNames: ["state"],
+    registers: [],
+    collect() {
+      for (const [state, count] of Object.entries(store.runs.counts())) this.set({ state }, count);
+    },
+  });
+  registry.registerMetric(runs);
+  const single = [
+    { name: "hearth_workers", help: "Runs that this process is working on", value: running },
+    {
+      name: "hearth_deliveries_waiting",
+      help: "Deliveries that are not planned",
+      value: () => store.deliveries.waiting(),
+    },
+    { name: "hearth_outbox", help: "Reports that GitHub has not taken", value: () => store.outbox.size() },
+    ...gauges,
+  ];
+  for (const { name, help, value } of single) {
+    const gauge = new Gauge({
+      name,
+      help,
+      registers: [],
+      collect() {
+        this.set(value());
+      },
+    });
+    registry.registerMetric(gauge);
+  }
+  const ended = new Counter({
+    name: "hearth_runs_completed_total",
+    help: "Runs that have ended since the server started",
+    labelNames: ["conclusion"],
+    registers,
+  });
+  const wait = new Histogram({
+    name: "hearth_queue_wait_seconds",
+    help: "From queued to started",
+    buckets: [0.1, 0.5, 1, 5, 15, 60, 300, 1800],
+    registers,
+  });
+  const started = new Set<string>();
+  const note = (run: ServerRun): void => {
+    const attempt = `${run.id} ${run.attempt}`;
+    if (run.state === "running" && run.startedAtMs !== undefined && !started.has(attempt)) {
+      started.add(attempt);
+      // Both are times of the wall clock, which may have been set meanwhile.
+      wait.observe(Math.max(0, run.startedAtMs - run.queuedAtMs) / 1000);
+    }
+    if (run.state !== "completed") return;
+    started.delete(attempt);
+    ended.inc({ conclusion: run.conclusion ?? "failure" });
+  };
+  changes.subscribe(note);
+  return { contentType: registry.contentType, text: () => registry.metrics() };
+}

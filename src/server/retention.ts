@@ -1,0 +1,74 @@
+/**
+ * What a server forgets, so that its disk does not fill: records of runs with their logs and artifacts, by age, number and size, the
+ * oldest first; bodies of deliveries; caches that nobody asks for. Never what goes on. Safe to do again at any moment.
+ */
+import { EngineError } from "../lib/engine-error.ts";
+import type { RunStore } from "../store/run-store.ts";
+import type { ServerLog } from "./server-log.ts";
+import type { ServerLoop } from "./serve.ts";
+import type { ServerStore } from "./server-store.ts";
+
+export interface RetentionParts {
+  readonly stored: Pick<RunStore, "list" | "remove">;
+  readonly store: Pick<ServerStore, "deliveries">;
+  readonly limits: RetentionLimits;
+  /** Of a run's record, log and artifacts. */
+  readonly sizeOf: (run: string) => Promise<number>;
+  readonly forgetCaches: () => Promise<void>;
+  /** Wall clock, in ms. */
+  readonly now: () => number;
+  readonly log: ServerLog;
+}
+
+export interface RetentionLimits {
+  readonly runs: number;
+  readonly ageMs: number;
+  readonly sizeBytes: number;
+}
+
+const FIRST_AFTER_MS = 60_000;
+const EVERY_MS = 3600_000;
+
+/** Answers how many runs went. */
+export async function forgetOld(parts: RetentionParts): Promise<number> {
+  const { stored, store, limits, now, log } = parts;
+  const all = await stored.list();
+  let sizeBytes = 0;
+  let removed = 0;
+  for (const [index, { run, startedAt, state }] of all.entries()) {
+    if (state.status === "in_progress") continue;
+    // Newest first: what is over the size is the older part.
+    sizeBytes += await parts.sizeOf(run);
+    const isOld = now() - Date.parse(startedAt) > limits.ageMs;
+    if (index < limits.runs && !isOld && sizeBytes <= limits.sizeBytes) continue;
+    try {
+      await stored.remove(run);
+      removed += 1;
+    } catch (error) {
+      if (!(error instanceof EngineError)) throw error;
+      log.warn("run not removed", { stored: run, error: error.message });
+    }
+  }
+  const deliveries = store.deliveries.prune(now() - limits.ageMs);
+  await parts.forgetCaches();
+  if (removed + deliveries > 0) log.info("old things forgotten", { runs: removed, deliveries });
+  return removed;
+}
+
+export function startRetention(parts: RetentionParts): ServerLoop {
+  let working: Promise<unknown> = Promise.resolve();
+  const work = (): void => {
+    working = forgetOld(parts).catch((error: unknown) =>
+      parts.log.warn("old things not forgotten", { error: error instanceof Error ? error.message : String(error) }),
+    );
+  };
+  const first = setTimeout(work, FIRST_AFTER_MS);
+  const timer = setInterval(work, EVERY_MS);
+  return {
+    async stop() {
+      clearTimeout(first);
+      clearInterval(timer);
+      await working;
+    },
+  };
+}
