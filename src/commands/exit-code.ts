@@ -81,6 +81,8 @@ const codes: { readonly [code in ErrorCode]: ExitCode } = {
   BAD_USAGE: exitCode.usage,
   BAD_CONFIG: exitCode.usage,
   RUN_NOT_FOUND: exitCode.usage,
+  SERVER_UNREACHABLE: exitCode.machine,
+  SERVER_REFUSED: exitCode.failure,
   ARCHIVE_REFUSED: exitCode.failure,
   PROVIDER_UNAVAILABLE: exitCode.machine,
   KVM_UNAVAILABLE: exitCode.machine,
@@ -98,6 +100,7 @@ const codes: { readonly [code in ErrorCode]: ExitCode } = {
   STATE_UNREADABLE: exitCode.machine,
   STATE_UNWRITABLE: exitCode.machine,
   WATCH_FAILED: exitCode.machine,
+  QUEUE_FULL: exitCode.machine,
 };
 
 /** Codes in a record are text; one that is no `EngineError`'s, such as fates that do not add up, is a fault of ours. */

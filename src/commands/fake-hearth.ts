@@ -10,10 +10,14 @@ import type { Plan, PlannedJob, PlanResult, Way } from "../plan/plan.ts";
 import type { Isolation, Provider } from "../provider/provider.ts";
 import type { Conclusion, Fate, FateCounts, RunEvent, RunEventBody } from "../store/run-event.ts";
 import type { RunStore, StoredRun } from "../store/run-store.ts";
+import { EngineError } from "../lib/engine-error.ts";
+import type { Role } from "../server/api-tokens.ts";
+import type { ServedHearth } from "./server-door.ts";
 import type { Finding } from "../lint/finding.ts";
 import type { KeptAction } from "../git/kept-actions.ts";
 import type { ManageReport } from "../select/manage-actions.ts";
 import type { LintReport } from "../select/lint-files.ts";
+import type { SecretSummary } from "../secret/secret-store.ts";
 import type { SelectRequest } from "../select/select-workflows.ts";
 import type { DoctorLine } from "../setup/inspect-host.ts";
 import type {
@@ -21,6 +25,7 @@ import type {
   CacheSummary,
   Hearth,
   ImageSummary,
+  MachineSummary,
   ToolSummary,
   RunOptions,
   WatchListener,
@@ -49,11 +54,20 @@ export interface FakeHearthOptions {
   readonly images?: readonly ImageSummary[];
   readonly tools?: readonly ToolSummary[];
   readonly caches?: readonly CacheSummary[];
+  readonly machines?: readonly MachineSummary[];
+  readonly reaped?: readonly string[];
   readonly managed?: ManageReport;
   readonly keptActions?: readonly KeptAction[];
   readonly verified?: Awaited<ReturnType<Hearth["actions"]["verify"]>>;
   readonly artifacts?: readonly ArtifactSummary[];
+  /** Those of every place. */
+  readonly secrets?: readonly SecretSummary[];
   readonly doctorLines?: readonly DoctorLine[];
+  readonly hostChecks?: Awaited<ReturnType<Hearth["inspectProductionHost"]>>;
+  /** What a server answers: `GET /api/v1/runs?limit=50`. */
+  readonly answers?: { readonly [request: string]: { readonly status?: number; readonly body: unknown } };
+  /** What `hearth serve` becomes; undefined: it cannot. */
+  readonly served?: Omit<ServedHearth, "drain">;
   /** The selection that is asked for as the `at`th fails. */
   readonly selectFails?: { readonly at: number; readonly error: Error };
 }
@@ -65,6 +79,8 @@ export interface FakeHearth extends Hearth {
   readonly calls: readonly string[];
   readonly requests: readonly SelectRequest[];
   readonly runOptions: readonly RunOptions[];
+  /** What `expectRuns` was told, and that it was closed. */
+  readonly expectations: readonly (number | "closed" | undefined)[];
   /** Resolves when that call was made, as often as it says. */
   called(call: string, times?: number): Promise<void>;
   /** Files of the watched repository change. */
@@ -82,6 +98,7 @@ export function fakeHearth(options: FakeHearthOptions = {}): FakeHearth {
   const listeners = new Set<WatchListener>();
   const requests: SelectRequest[] = [];
   const runOptions: RunOptions[] = [];
+  const expectations: (number | "closed" | undefined)[] = [];
 
   function note(call: string): void {
     calls.push(call);
@@ -137,6 +154,13 @@ export function fakeHearth(options: FakeHearthOptions = {}): FakeHearth {
       publicKeys: async () => [{ kid: "k1" }],
       rotate: async () => note("rotate"),
     },
+    expectations,
+    expectRuns: (runs) => void expectations.push(runs),
+    close: async () => void expectations.push("closed"),
+    machines: {
+      list: async () => options.machines ?? [],
+      reap: async () => options.reaped ?? [],
+    },
     images: {
       async build({ definition, progress }) {
         note(`build ${definition ?? "default"}`);
@@ -178,6 +202,8 @@ export function fakeHearth(options: FakeHearthOptions = {}): FakeHearth {
         network: [],
       };
     },
+    secrets: fakeSecrets(options.secrets ?? [], note),
+    server: fakeDoor(options, note),
     async lint(path) {
       note(`lint ${path ?? "default"}`);
       return { files: 1, findings: [], diagnostics: [], ...options.lint };
@@ -221,6 +247,12 @@ export function fakeHearth(options: FakeHearthOptions = {}): FakeHearth {
       progress("looking for runsc");
       return { binary: binary ?? "/usr/bin/runsc", version: "release-1" };
     },
+    async setupFirecracker({ binary, jailer }) {
+      note(`setup firecracker ${binary} ${jailer}`);
+      const program = { version: "1.16.1", sha256: "ab".repeat(32) };
+      return jailer === undefined ? { firecracker: program } : { firecracker: program, jailer: program };
+    },
+    inspectProductionHost: async () => options.hostChecks ?? [],
     async *doctor() {
       yield* options.doctorLines ?? [];
     },
@@ -315,6 +347,20 @@ export function aRun(
   ];
 }
 
+function fakeSecrets(known: readonly SecretSummary[], note: (call: string) => void): Hearth["secrets"] {
+  return {
+    async set(kind, scope, name, value) {
+      note(`set ${kind} ${name} ${JSON.stringify(scope)} ${JSON.stringify(value)}`);
+    },
+    async remove(kind, scope, name) {
+      note(`remove ${kind} ${name} ${JSON.stringify(scope)}`);
+      return known.some((one) => one.name === name);
+    },
+    list: async () => known,
+    repositoryHere: async () => "octo/here",
+  };
+}
+
 function anImage(): ImageSummary {
   return {
     name: "default",
@@ -343,6 +389,47 @@ function aProvider(isolation: Isolation): Provider {
     capabilities: { isolation: none ? "none" : "sandbox", checkpoint: false, containers: false, egress: !none },
     probe: async () => ({ ok: true, isolation, detail: "" }),
     provision: () => Promise.reject(new Error("the commands never provision")),
+  };
+}
+
+/** Answers what the test says for a request, by its method and path; others are not found. */
+function fakeDoor({ answers = {}, served }: FakeHearthOptions, note: (call: string) => void): Hearth["server"] {
+  const kept: { name: string; role: Role; createdAt: string }[] = [];
+  return {
+    async serve() {
+      note("serve");
+      if (served === undefined) throw new EngineError("STATE_UNWRITABLE", "another one runs there");
+      return { ...served, drain: async (reason, hurry) => note(`drain ${reason}${hurry.aborted ? " at once" : ""}`) };
+    },
+    async ask({ method, path, body }) {
+      note([method, path, ...(body === undefined ? [] : [JSON.stringify(body)])].join(" "));
+      const answer = answers[`${method} ${path}`];
+      if (answer === undefined) return Response.json({ error: "not_found", message: "There is none" }, { status: 404 });
+      return typeof answer.body === "string" ? new Response(answer.body, answer) : Response.json(answer.body, answer);
+    },
+    async received({ owner, name }, stdin, pusher) {
+      note(`received ${owner}/${name} by ${pusher}`);
+      return stdin.trim().split("\n").length;
+    },
+    describe: async () => "the server of this host",
+    tokens: async () => ({
+      list: () => kept,
+      add(name, role, now) {
+        kept.push({ name, role, createdAt: now.toISOString() });
+        return "hearth_secret";
+      },
+      remove: (name) => name === "known",
+      check: () => undefined,
+    }),
+    settings: async () => [],
+    async backup(file) {
+      note(`backup ${file}`);
+      return { file, runs: 3, sizeBytes: 2048 };
+    },
+    async restore(file, force) {
+      note(`restore ${file}${force ? " by force" : ""}`);
+      return { file, runs: 3, sizeBytes: 2048 };
+    },
   };
 }
 

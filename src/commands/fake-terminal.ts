@@ -20,6 +20,8 @@ export interface FakeTerminalOptions {
   readonly environment?: Readonly<Record<string, string>>;
   /** What the person types when asked for a secret; without it nobody can be asked. */
   readonly typed?: string;
+  /** What comes on standard input; without it that is a terminal. */
+  readonly input?: string;
   readonly startAt?: string;
 }
 
@@ -44,6 +46,7 @@ export function fakeTerminal(options: FakeTerminalOptions = {}): FakeTerminal {
       return () => void timers.delete(timer);
     },
     askSecret: async () => options.typed,
+    readInput: async () => options.input,
     environment: (name) => options.environment?.[name],
     onInterrupt(listener) {
       interrupts.add(listener);

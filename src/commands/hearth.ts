@@ -6,15 +6,18 @@ import type { EarlierAttempt, EnvironmentSettings, RunOutcome } from "../engine/
 import type { Plan } from "../plan/plan.ts";
 import type { RunnerMap } from "../plan/runner-map.ts";
 import type { ChosenProvider } from "../provider/choose-provider.ts";
-import type { Provider } from "../provider/provider.ts";
+import type { Provider, ProviderName } from "../provider/provider.ts";
 import type { KeptAction } from "../git/kept-actions.ts";
 import type { ManageReport, ManageRequest, VerifiedAction } from "../select/manage-actions.ts";
 import type { LintReport } from "../select/lint-files.ts";
 import type { SelectRequest, Selection } from "../select/select-workflows.ts";
 import type { DoctorLine } from "../setup/inspect-host.ts";
+import type { HostCheck } from "../setup/production-host.ts";
 import type { SetupWish } from "../setup/setup-host.ts";
 import type { RunEvent } from "../store/run-event.ts";
 import type { RunStore } from "../store/run-store.ts";
+import type { SecretDoor } from "./secret-door.ts";
+import type { ServerDoor } from "./server-door.ts";
 
 export interface Hearth {
   /** Workflows that may run at the same time. */
@@ -27,6 +30,9 @@ export interface Hearth {
   readonly actions: Actions;
   readonly artifacts: Artifacts;
   readonly identity: Identity;
+  readonly machines: Machines;
+  readonly server: ServerDoor;
+  readonly secrets: SecretDoor;
   /** Reads the workflow files, makes the event and plans every file. A broken file is a result, not an exception. */
   select(request: SelectRequest): Promise<Selection>;
   /** Reads the workflow files and the actions that they use; nothing is planned and nothing fetched. `path` is absolute. */
@@ -39,6 +45,13 @@ export interface Hearth {
    */
   startRun(plan: Plan, options: RunOptions): Promise<RunHandle>;
   /**
+   * So many runs are about to come beside those that have started: machines may be made for them ahead. Undefined: nobody
+   * knows, so it is guessed from those that came. 0 until it is told.
+   */
+  expectRuns(runs: number | undefined): void;
+  /** Destroys the machines that were made ahead. No run is started afterwards. Safe to call twice. */
+  close(): Promise<void>;
+  /**
    * Tells of changes in the repository's working tree, what git ignores left out, until it is disposed of. Resolves when it
    * listens. Throws WATCH_FAILED.
    */
@@ -46,6 +59,10 @@ export interface Hearth {
   /** Installs what is missing; safe to do again. Throws SETUP_FAILED or IMAGE_BUILD_FAILED with the fix. */
   setupHost(wish: SetupWish, options: Progress): Promise<void>;
   setupGvisor(options: SetupGvisorOptions): Promise<{ readonly binary: string; readonly version: string }>;
+  /** Copies what was downloaded. Throws SETUP_FAILED; then nothing has changed. */
+  setupFirecracker(options: SetupFirecrackerOptions): Promise<RegisteredBinaries>;
+  /** Looks at the host and changes nothing. */
+  inspectProductionHost(): Promise<readonly HostCheck[]>;
   /** Looks at the host and changes nothing. Lines come as they are known. */
   doctor(): AsyncIterable<DoctorLine>;
 }
@@ -73,6 +90,7 @@ export interface Flags {
   readonly mirror?: string;
   readonly api?: string;
   readonly apiState?: string;
+  readonly server?: string;
 }
 
 export interface Setting {
@@ -99,6 +117,10 @@ export interface RunOptions {
   readonly network: readonly string[];
   readonly skipUnsupported: boolean;
   readonly earlier: EarlierAttempt | undefined;
+  /** False: of somebody who may not write to the repository; they get no secrets either. Default: true. */
+  readonly trusted?: boolean;
+  /** What the record calls the repository, and run numbers count for; default: its root. */
+  readonly recordedAs?: string;
   /** Called with every event, in order, after it was given to the store. Must not throw. */
   readonly onEvent: (event: RunEvent) => void;
 }
@@ -165,6 +187,28 @@ export interface ArtifactSummary {
   readonly expiresAt: string;
 }
 
+interface Machines {
+  /** Of this install, in whatever process; the oldest first. */
+  list(): Promise<readonly MachineSummary[]>;
+  /** Ends what was left behind. A line for each thing that was ended or removed, or could not be. */
+  reap(): Promise<readonly string[]>;
+}
+
+/** `hearth machines list --json` prints it: a change of a member is a change of a public format. */
+export interface MachineSummary {
+  readonly machine: string;
+  readonly provider: ProviderName;
+  /** `left behind`: the process that owned it is gone. */
+  readonly state: "waiting" | "running" | "warm" | "left behind";
+  readonly cpus: number;
+  /** With what the provider needs beside the guest's; 0 where machines are the host's own processes. */
+  readonly memoryMib: number;
+  readonly since: string;
+  readonly ownerPid: number;
+  /** Of the machine, as far as this host shows them. */
+  readonly pids: readonly number[];
+}
+
 interface Identity {
   /** RFC 7517, newest first. Makes the first one. */
   publicKeys(): Promise<readonly object[]>;
@@ -205,6 +249,21 @@ export interface ToolSummary {
 interface Progress {
   readonly progress: (line: string) => void;
   readonly signal: AbortSignal;
+}
+
+interface SetupFirecrackerOptions extends Progress {
+  readonly binary: string;
+  readonly jailer: string | undefined;
+}
+
+interface RegisteredBinary {
+  readonly version: string;
+  readonly sha256: string;
+}
+
+interface RegisteredBinaries {
+  readonly firecracker: RegisteredBinary;
+  readonly jailer?: RegisteredBinary | undefined;
 }
 
 interface SetupGvisorOptions extends Progress {

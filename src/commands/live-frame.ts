@@ -92,6 +92,7 @@ function workflowLines(watch: RunWatch, nowMs: number): RankedLine[] {
 function machineStatus({ record }: RunWatch): string {
   if (record.waitingFor !== undefined) return `  waits for the concurrency group ${plainText(record.waitingFor)}`;
   const machine = record.machines.at(-1);
+  if (machine?.waitsFor !== undefined) return `  waits for ${plainText(machine.waitsFor)}`;
   if (machine?.status === "requested") return "  starting its machine";
   return machine?.status === "lost" ? "  machine lost" : "";
 }

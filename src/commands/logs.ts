@@ -18,6 +18,7 @@ import type { ExitCode } from "./exit-code.ts";
 import type { Hearth } from "./hearth.ts";
 import { jobSummaryLines } from "./job-summaries.ts";
 import { paintLine } from "./line.ts";
+import { lossLines } from "./loss-lines.ts";
 import { writeNetworkTable } from "./network-lines.ts";
 import type { EgressEvent } from "./network-lines.ts";
 import { readRecord } from "./read-record.ts";
@@ -36,6 +37,8 @@ export interface LogsCommandOptions {
   readonly network?: boolean;
   /** What the jobs changed through GitHub's API, instead of what they printed. */
   readonly api?: boolean;
+  /** Of a server's run. */
+  readonly follow?: boolean;
 }
 
 export async function logs(
@@ -55,6 +58,9 @@ export async function logs(
   err.write(`${err.colors.dim(plainText(titleOf(stored)))}\n`);
   for await (const event of store.read(stored.run)) {
     applyEvent(record, event);
+    if (event.type === "machine_lost" && options.step === undefined) {
+      for (const line of lossLines(event)) out.write(`${line}\n`);
+    }
     if (!("step" in event)) continue;
     const { job, step } = placeOf(record, event);
     if (job === undefined || step === undefined || !isWanted(record, job, step, options)) continue;

@@ -4,6 +4,7 @@
  */
 import { plainText, splitReturns, truncate } from "./display-text.ts";
 import { formatDuration } from "./duration.ts";
+import { lossLines } from "./loss-lines.ts";
 import { environmentText, fateText, runText } from "./record-lines.ts";
 import type { Fate, RunEvent, StepRef } from "../store/run-event.ts";
 import type { RunWatch } from "./run-watch.ts";
@@ -55,10 +56,15 @@ export function createPlainView({ out, err }: Terminal, { verbose, several }: Pl
         const text = `waits for the concurrency group ${plainText(event.group)}`;
         return event.job === undefined ? say(watch, text) : say(watch, text, event.job);
       }
-      case "machine_ready":
-        return say(watch, `machine ready: ${event.isolation}, ${formatDuration(event.durationMs)}`);
+      case "machine_waiting":
+        return say(watch, `waits for ${plainText(event.lack)}`);
+      case "machine_ready": {
+        const warm = event.warm === true ? ", warm" : "";
+        return say(watch, `machine ready: ${event.isolation}, ${formatDuration(event.durationMs)}${warm}`);
+      }
       case "machine_lost":
-        return say(watch, `machine lost: ${plainText(event.reason)}`);
+        for (const line of lossLines(event)) say(watch, line);
+        return;
       case "job_completed": {
         const reason = event.reason === undefined ? "" : `: ${plainText(event.reason)}`;
         const ended = `${event.conclusion}${reason}  ${formatDuration(event.durationMs)}`;

@@ -2,6 +2,7 @@
  * `hearth plan`: what `hearth run` would do, without doing it. Every file is shown, a broken one with what is wrong with it
  * among the others; the last line is the sum over all of them.
  */
+import { translatedText } from "../action/translated-way.ts";
 import { countLeftOut } from "../plan/leave-out.ts";
 import { plainStepName } from "../engine/step-name.ts";
 import { formatDiagnostic } from "../lib/diagnostic.ts";
@@ -178,6 +179,8 @@ function wayText(way: Way): string {
       const [unsupported] = unsupportedWays(way);
       return `composite, ${counted(way.steps.length, "step")}${commitText(way.action)}${unsupported === undefined ? "" : `; ${wayText(unsupported)}`}`;
     }
+    case "translated":
+      return `${plainText(translatedText(way.by))}, ${counted(way.steps.length, "step")}`;
     case "local":
       return `local ${plainText(way.path)}, read when it is reached`;
     case "unsupported":

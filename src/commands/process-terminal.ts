@@ -4,6 +4,7 @@
  */
 import picocolors from "picocolors";
 import type { Colors } from "picocolors/types.js";
+import { EngineError } from "../lib/engine-error.ts";
 import { Cancelled } from "./cancelled.ts";
 import type { Output, Terminal } from "./terminal.ts";
 
@@ -31,6 +32,7 @@ export function createProcessTerminal(environment: Environment): Terminal {
     },
     askSecret: async (question) =>
       isTerminal(process.stdin) && isTerminal(process.stderr) ? readHidden(question) : undefined,
+    readInput: async () => (isTerminal(process.stdin) ? undefined : readAll()),
     environment: (name) => environment[name],
     onInterrupt(listener) {
       for (const signal of interrupts) process.on(signal, listener);
@@ -85,6 +87,21 @@ function isTerminal({ isTTY }: { readonly isTTY?: boolean }): boolean {
 
 function isSet(value: string | undefined): boolean {
   return value !== undefined && value !== "";
+}
+
+const maxInputBytes = 1024 * 1024;
+
+async function readAll(): Promise<string> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of process.stdin) {
+    const piece = Buffer.from(chunk);
+    bytes += piece.length;
+    if (bytes > maxInputBytes)
+      throw new EngineError("BAD_USAGE", `Standard input is larger than ${maxInputBytes} bytes`);
+    chunks.push(piece);
+  }
+  return Buffer.concat(chunks).toString("utf8");
 }
 
 /** Undefined for Ctrl-D. In raw mode Ctrl-C is a key like others and no signal. Throws `Cancelled`. */

@@ -6,13 +6,19 @@ import { Command, Option } from "commander";
 import type { ArtifactsDownloadOptions, ArtifactsListOptions } from "./artifacts.ts";
 import type { ListActionsOptions, PruneActionsOptions } from "./actions.ts";
 import type { CachesListOptions } from "./caches.ts";
+import type { InitServerOptions } from "./init-server.ts";
+import type { ActionOptions, DispatchOptions } from "./server-actions.ts";
+import type { Role } from "../server/api-tokens.ts";
 import type { ExitCode } from "./exit-code.ts";
+import type { ProductionOptions } from "./doctor-production.ts";
 import type { Flags, Hearth } from "./hearth.ts";
 import type { LintCommandOptions } from "./lint.ts";
 import type { LogsCommandOptions } from "./logs.ts";
+import type { MachinesOptions } from "./machines.ts";
 import { addAssignment, addMatrixValue, addSecret, addText, addVariable, parseAge, parseCount } from "./pairs.ts";
 import type { PlanCommandOptions } from "./plan.ts";
 import type { RunCommandOptions } from "./run.ts";
+import type { ListSecretsOptions, SecretPlaceOptions, SetSecretOptions } from "./secret.ts";
 import type { PruneCommandOptions, RunsCommandOptions } from "./runs.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -48,13 +54,7 @@ export function createProgram({ version, terminal, connect, finish }: ProgramSur
       new Option("--machine-per <unit>", "how much shares a machine").choices(["workflow", "job"]).default("workflow"),
     )
     .option("--concurrency <n>", "workflows at the same time (default: what memory and cores allow)", parseCount)
-    .addOption(
-      new Option("--network <policy>", "what machines reach outside; repository: what hearth.yml lists").choices([
-        "closed",
-        "repository",
-        "open",
-      ]),
-    )
+    .addOption(networkOption())
     .option("--allow-host <host>", "let machines reach this host, or *.domain (repeatable)", addText)
     .option("--ca-file <file>", "certificate authorities that machines trust as well (repeatable)", addText)
     .addOption(
@@ -110,9 +110,15 @@ export function createProgram({ version, terminal, connect, finish }: ProgramSur
     .option("--workflow <file>", "only those of this workflow: its path or the end of it")
     .option("--json", "as one JSON document")
     .addOption(stateOption())
+    .addOption(serverOption())
     .action(async (options: RunsCommandOptions & Flags) => {
+      const hearth = await connect(options);
+      if (options.server !== undefined) {
+        const { serverRuns } = await import("./server-runs.ts");
+        return finish(await serverRuns(hearth, terminal, options));
+      }
       const { runs } = await import("./runs.ts");
-      finish(await runs(await connect(options), terminal, options));
+      return finish(await runs(hearth, terminal, options));
     });
   runsCommand
     .command("prune")
@@ -146,11 +152,149 @@ export function createProgram({ version, terminal, connect, finish }: ProgramSur
         "step",
       ]),
     )
+    .addOption(
+      new Option("--follow", "of a run on a server: line by line until it ends").conflicts([
+        "summary",
+        "api",
+        "network",
+      ]),
+    )
     .addOption(stateOption())
+    .addOption(serverOption())
     .addHelpText("after", logsExamples)
-    .action(async (run: string | undefined, { state, ...options }: LogsCommandOptions & Pick<Flags, "state">) => {
+    .action(async (run: string | undefined, { state, server, ...options }: LogsCommandOptions & LogsFlags) => {
+      const flags = { ...(state !== undefined && { state }), ...(server !== undefined && { server }) };
+      const hearth = await connect(flags);
+      if (run !== undefined && (server !== undefined || options.follow === true)) {
+        const { serverLogs } = await import("./server-runs.ts");
+        return finish(await serverLogs(hearth, terminal, run, options));
+      }
       const { logs } = await import("./logs.ts");
-      finish(await logs(await connect(state === undefined ? {} : { state }), terminal, run, options));
+      return finish(await logs(hearth, terminal, run, options));
+    });
+
+  program
+    .command("serve")
+    .description("be a server: take webhooks, run what they start, tell GitHub (docs/server.md)")
+    .addOption(providerOption())
+    .option("--concurrency <n>", "workflows at the same time (default: what memory and cores allow)", parseCount)
+    .addOption(networkOption())
+    .option("--allow-host <host>", "let machines reach this host, or *.domain (repeatable)", addText)
+    .addOption(stateOption())
+    .addHelpText("after", serveExamples)
+    .action(async (options: Flags) => {
+      const { serve } = await import("./serve.ts");
+      finish(await serve(await connect(options), terminal));
+    });
+
+  withServer(program.command("cancel"))
+    .description("cancel a run of a server")
+    .argument("<run>", "its number there, or the id of its record")
+    .action(async (run: string, options: ActionOptions & Flags) => {
+      const { cancelRun } = await import("./server-actions.ts");
+      finish(await cancelRun(await connect(options), terminal, run, options));
+    });
+
+  withServer(program.command("rerun"))
+    .description("run a completed run of a server again, at the same commit")
+    .argument("<run>", "its number there, or the id of its record")
+    .option("--failed", "only the jobs that failed, and those that need them")
+    .action(async (run: string, options: ActionOptions & { readonly failed?: boolean } & Flags) => {
+      const { rerunRun } = await import("./server-actions.ts");
+      finish(await rerunRun(await connect(options), terminal, run, options));
+    });
+
+  withServer(program.command("approve"))
+    .description("let a run of an outsider start on a server")
+    .argument("<run>", "its number there")
+    .option("--sha <sha>", "the commit that was looked at (default: the run's, which is said)")
+    .action(async (run: string, options: ActionOptions & { readonly sha?: string } & Flags) => {
+      const { approveRun } = await import("./server-actions.ts");
+      finish(await approveRun(await connect(options), terminal, run, options));
+    });
+
+  withServer(program.command("dispatch"))
+    .description("start a workflow that has workflow_dispatch on a server")
+    .argument("<name>", "name of the workflow's file: ci.yml")
+    .option("--repo <owner/name>", "its repository (default: the only one that the server knows)")
+    .option("--ref <ref>", "branch or tag (default: the default branch)")
+    .option("--input <k=v>", "input of the workflow (repeatable)", addAssignment)
+    .action(async (workflow: string, options: DispatchOptions & Flags) => {
+      const { dispatchWorkflow } = await import("./server-actions.ts");
+      finish(await dispatchWorkflow(await connect(options), terminal, workflow, options));
+    });
+
+  program
+    .command("post-receive")
+    .description("tell the server of this host of a push: what the hook of a bare repository calls")
+    .argument("<owner/name>", "the repository, as the server calls it")
+    .addOption(serverOption())
+    .addOption(stateOption())
+    .action(async (repository: string, options: Flags) => {
+      const { postReceive } = await import("./post-receive.ts");
+      finish(await postReceive(await connect(options), terminal, repository));
+    });
+
+  const apiToken = program.command("api-token").description("add, list and remove tokens for the API of the server");
+  apiToken
+    .command("add")
+    .description("make a token, and show it once")
+    .argument("<name>", "whose it is, or what for")
+    .addOption(new Option("--role <role>", "what it may").choices(["read", "run", "admin"]).default("read"))
+    .addOption(stateOption())
+    .action(async (name: string, options: { readonly role: Role } & Flags) => {
+      const { addApiToken } = await import("./api-token.ts");
+      finish(await addApiToken(await connect(options), terminal, name, options));
+    });
+  apiToken
+    .command("list")
+    .description("list the tokens, which themselves nobody can see again")
+    .option("--json", "as one JSON document")
+    .addOption(stateOption())
+    .action(async (options: { readonly json?: boolean } & Flags) => {
+      const { listApiTokens } = await import("./api-token.ts");
+      finish(await listApiTokens(await connect(options), terminal, options));
+    });
+  apiToken
+    .command("rm")
+    .description("remove a token: from now on it opens nothing")
+    .argument("<name>", "its name")
+    .addOption(stateOption())
+    .action(async (name: string, options: Flags) => {
+      const { removeApiToken } = await import("./api-token.ts");
+      finish(await removeApiToken(await connect(options), terminal, name));
+    });
+
+  program
+    .command("backup")
+    .description("save runs, artifacts and the server's database in a file; safe while a server runs")
+    .argument("<file>", "a new file, such as hearth.tar.gz")
+    .addOption(stateOption())
+    .action(async (file: string, options: Flags) => {
+      const { backup } = await import("./backup.ts");
+      finish(await backup(await connect(options), terminal, file));
+    });
+  program
+    .command("restore")
+    .description("put back what was saved; refuses over a server that runs")
+    .argument("<file>", "what hearth backup wrote")
+    .option("--force", "also over what is kept, which is put aside")
+    .addOption(stateOption())
+    .action(async (file: string, options: { readonly force?: boolean } & Flags) => {
+      const { restore } = await import("./backup.ts");
+      finish(await restore(await connect(options), terminal, file, options));
+    });
+
+  program
+    .command("init")
+    .description("write what one begins with")
+    .command("server")
+    .description("write settings of a server with a secret, and tell what to type on GitHub")
+    .option("-o, --output <file>", "a new file", "server.env")
+    .option("--public-url <url>", "how GitHub will reach the server")
+    .action(async (options: InitServerOptions) => {
+      const { initServer } = await import("./init-server.ts");
+      finish(await initServer(terminal, options));
     });
 
   program
@@ -243,6 +387,12 @@ export function createProgram({ version, terminal, connect, finish }: ProgramSur
       finish(await downloadArtifact(await connect(options), terminal, run, name, options));
     });
 
+  addSecretCommands(
+    "secret",
+    "set, list and remove what the server's runs read as secrets: kept encrypted on this host",
+  );
+  addSecretCommands("variable", "set, list and remove what the server's runs read as vars");
+
   const oidc = program.command("oidc").description("the keys that identity tokens of this host are checked by");
   oidc
     .command("jwks")
@@ -257,6 +407,24 @@ export function createProgram({ version, terminal, connect, finish }: ProgramSur
     .action(async () => {
       const { rotateKeys } = await import("./oidc.ts");
       finish(await rotateKeys(await connect({}), terminal));
+    });
+
+  const machines = program.command("machines").description("list the machines of this host, end what was left behind");
+  machines
+    .command("list")
+    .description("list the machines of this host, whichever hearth uses them, the oldest first")
+    .option("--json", "as one JSON document")
+    .action(async (options: MachinesOptions) => {
+      const { listMachines } = await import("./machines.ts");
+      finish(await listMachines(await connect({}), terminal, options));
+    });
+  machines
+    .command("reap")
+    .description("end and remove now what killed processes left behind; every run does so too")
+    .option("--json", "as one JSON document")
+    .action(async (options: MachinesOptions) => {
+      const { reapMachines } = await import("./machines.ts");
+      finish(await reapMachines(await connect({}), terminal, options));
     });
 
   const image = program.command("image").description("build, list and remove the images that machines start from");
@@ -333,6 +501,15 @@ export function createProgram({ version, terminal, connect, finish }: ProgramSur
       finish(await setupHost(await connect({}), terminal, "qemu"));
     });
   setup
+    .command("firecracker")
+    .description("register a Firecracker that you have downloaded, and its jailer")
+    .requiredOption("--binary <path>", "the program `firecracker` of a release")
+    .option("--jailer <path>", "the program `jailer` of the same release")
+    .action(async (options: { readonly binary: string; readonly jailer?: string }) => {
+      const { setupFirecracker } = await import("./setup.ts");
+      finish(await setupFirecracker(await connect({}), terminal, options));
+    });
+  setup
     .command("gvisor")
     .description("get a working runsc: the given one, the one on PATH, or built with Go")
     .option("--binary <path>", "use this runsc")
@@ -346,10 +523,24 @@ export function createProgram({ version, terminal, connect, finish }: ProgramSur
     .description("tell what this host can do, with the fix for what it cannot, and every setting")
     .addOption(stateOption())
     .addOption(providerOption())
-    .action(async (options: Flags) => {
-      const { doctor } = await import("./doctor.ts");
-      finish(await doctor(await connect(options), terminal));
-    });
+    .option("--production", "whether this host is set up to run strangers' code under Firecracker, point by point")
+    .option("--json", "with --production: as one JSON document")
+    .option("--server [url]", "how the server is, this host's or the one named, and its settings")
+    .action(
+      async ({ production, json, server, ...flags }: Omit<Flags, "server"> & ProductionOptions & DoctorOptions) => {
+        if (server !== undefined) {
+          const { serverDoctor } = await import("./server-doctor.ts");
+          const hearth = await connect(typeof server === "string" ? { ...flags, server } : flags);
+          return finish(await serverDoctor(hearth, terminal));
+        }
+        if (production === true) {
+          const { doctorProduction } = await import("./doctor-production.ts");
+          return finish(await doctorProduction(await connect(flags), terminal, json === undefined ? {} : { json }));
+        }
+        const { doctor } = await import("./doctor.ts");
+        return finish(await doctor(await connect(flags), terminal));
+      },
+    );
 
   program
     .command("completion")
@@ -363,6 +554,37 @@ export function createProgram({ version, terminal, connect, finish }: ProgramSur
     });
 
   return program;
+
+  function addSecretCommands(kind: "secret" | "variable", description: string): void {
+    const command = program.command(kind).description(description);
+    const add = (name: string, text: string): Command =>
+      command
+        .command(name)
+        .description(text)
+        .addOption(new Option("--repo <owner/name>", "of this repository (default: the one here)").conflicts("org"))
+        .addOption(new Option("--env <name>", "of this environment of the repository").conflicts("org"))
+        .option("--org <owner>", "of all repositories of an organisation or owner")
+        .addOption(stateOption());
+    add("set", `set a ${kind}: from standard input, else asked for`)
+      .argument("<name>", "as GitHub takes it")
+      .option("--body <value>", "the value; it is then seen in the process list")
+      .action(async (name: string, options: SetSecretOptions & Flags) => {
+        const { setSecret } = await import("./secret.ts");
+        finish(await setSecret(await connect(options), terminal, kind, name, options));
+      });
+    add("list", kind === "secret" ? "list names and dates" : "list names, dates and values")
+      .option("--json", "as one JSON document")
+      .action(async (options: ListSecretsOptions & Flags) => {
+        const { listSecrets } = await import("./secret.ts");
+        finish(await listSecrets(await connect(options), terminal, kind, options));
+      });
+    add("rm", `remove a ${kind}`)
+      .argument("<name>", "its name")
+      .action(async (name: string, options: SecretPlaceOptions & Flags) => {
+        const { removeSecret } = await import("./secret.ts");
+        finish(await removeSecret(await connect(options), terminal, kind, name, options));
+      });
+  }
 }
 
 /** Which workflows, for which event: the same for `run` and `plan`. */
@@ -388,10 +610,28 @@ function withSelection(command: Command): Command {
 
 function providerOption(): Option {
   return new Option("--provider <name>", "what machines are made with (default: the best this host can use)").choices([
+    "firecracker",
     "gvisor",
     "qemu",
     "host",
   ]);
+}
+
+function serverOption(): Option {
+  return new Option("--server <url>", "ask this server, with the token of HEARTH_SERVER_TOKEN");
+}
+
+function networkOption(): Option {
+  return new Option("--network <policy>", "what machines reach outside; repository: what hearth.yml lists").choices([
+    "closed",
+    "repository",
+    "open",
+  ]);
+}
+
+/** Which server is told, and how it is said. */
+function withServer(command: Command): Command {
+  return command.option("--json", "as one JSON document").addOption(serverOption()).addOption(stateOption());
 }
 
 function mirrorOption(): Option {
@@ -401,6 +641,22 @@ function mirrorOption(): Option {
 function stateOption(): Option {
   return new Option("--state <directory>", "where runs are kept (default: the XDG state directory)");
 }
+
+interface DoctorOptions {
+  readonly production?: boolean;
+  readonly server?: string | true;
+}
+
+type LogsFlags = Pick<Flags, "state" | "server">;
+
+const serveExamples = `
+Examples:
+  hearth init server --public-url https://ci.example.org
+  node --env-file=server.env $(command -v hearth) serve
+  REPOSITORY_PATH=/srv/git hearth serve               repositories of this host
+
+Ctrl-C or SIGTERM lets what runs come to its end (HEARTH_DRAIN_SECONDS); a second one ends it at once.
+Exit code: 0 stopped, 2 settings, 5 the disk failed, or another server runs there.`;
 
 const runExamples = `
 Examples:

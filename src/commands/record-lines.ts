@@ -100,7 +100,11 @@ export function stepLine({ name, state }: StepRecord, nowMs: number, depth: numb
 export function fateText(fate: Fate, durationMs: number): string {
   switch (fate.kind) {
     case "ran": {
-      const code = fate.exitCode === undefined || fate.exitCode === 0 ? "" : ` (exit code ${fate.exitCode})`;
+      const facts = [
+        ...(fate.exitCode === undefined || fate.exitCode === 0 ? [] : [`exit code ${fate.exitCode}`]),
+        ...(fate.trouble === undefined ? [] : [fate.trouble.replaceAll("_", " ")]),
+      ];
+      const code = facts.length === 0 ? "" : ` (${facts.join(", ")})`;
       const tolerated = fate.outcome === fate.conclusion ? "" : ", continued";
       return `${fate.outcome === "success" ? "" : `${fate.outcome}${code}${tolerated}  `}${formatDuration(durationMs)}`;
     }

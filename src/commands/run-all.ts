@@ -4,6 +4,7 @@
  */
 import type { RunOutcome } from "../engine/run-settings.ts";
 import type { Plan } from "../plan/plan.ts";
+import { createFairQueue } from "../queue/fair-queue.ts";
 import type { Hearth, RunHandle, RunOptions } from "./hearth.ts";
 import type { RunWatch } from "./run-watch.ts";
 import { watchRun } from "./run-watch.ts";
@@ -29,17 +30,20 @@ const cancelMessage =
 /** What comes again within this is the same key, passed on by npm. */
 export const sameKeyMs = 100;
 const killMessage = "Ending everything at once.";
+const MAX_QUEUED = 10_000;
 
-/** In the order of `plans`. */
+/** In the order of `plans`. `again`: the same is expected to be run once more. */
 export async function runAll(
   hearth: Hearth,
   terminal: Terminal,
   view: View,
   plans: readonly Plan[],
   optionsOf: (plan: Plan) => Omit<RunOptions, "onEvent">,
+  again: boolean,
 ): Promise<readonly RunResult[]> {
   const results = new Map<Plan, RunResult>();
-  const queue = [...plans];
+  const queue = createFairQueue<Plan>({ maxLength: MAX_QUEUED });
+  for (const plan of plans) queue.add(optionsOf(plan).repository, plan);
   const handles = new Set<RunHandle>();
   let interrupts = 0;
   let interruptedAtMs = Number.NEGATIVE_INFINITY;
@@ -83,8 +87,9 @@ export async function runAll(
   }
 
   async function work(): Promise<void> {
-    for (let plan = queue.shift(); plan !== undefined; plan = queue.shift()) {
-      view.waiting(queue.map(({ workflow }) => workflowLabel(workflow.path)));
+    for (let plan = queue.take(); plan !== undefined; plan = queue.take()) {
+      view.waiting(queue.list().map(({ workflow }) => workflowLabel(workflow.path)));
+      hearth.expectRuns(queue.size + (again ? plans.length : 0));
       results.set(plan, interrupts > 0 ? { kind: "not_reached", plan } : await runOne(plan));
     }
   }

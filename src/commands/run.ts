@@ -56,9 +56,13 @@ export async function run(
   const failed = splitOptionalValue(graph.path, options.failed, { option: "--failed", isValue: isRunPrefix });
   const wish = { path: failed.path, options: { ...options, graph: graph.value, failed: failed.value } };
   const secrets = await readSecrets(options, terminal);
-  if (options.watch !== true) return (await runOnce(hearth, terminal, wish, secrets)).code;
-  const { runOnChanges } = await import("./run-on-changes.ts");
-  return runOnChanges(hearth, terminal, (noticing) => runOnce(hearth, noticing, wish, secrets));
+  try {
+    if (options.watch !== true) return (await runOnce(hearth, terminal, wish, secrets)).code;
+    const { runOnChanges } = await import("./run-on-changes.ts");
+    return await runOnChanges(hearth, terminal, (noticing) => runOnce(hearth, noticing, wish, secrets));
+  } finally {
+    await hearth.close();
+  }
 }
 
 /** `--list` and `--graph` run nothing, so they need nothing fetched. */
@@ -113,19 +117,26 @@ async function runOnce(
   const view = createView(terminal, options, plans.length > 1);
   let results: readonly RunResult[];
   try {
-    results = await runAll(hearth, terminal, view, plans, (plan) => ({
-      provider: chosen.provider,
-      repository,
-      secrets: overlay(selection.secrets, secrets),
-      vars: selection.vars,
-      env,
-      machinePer: options.machinePer,
-      runners: selection.runners,
-      environments: selection.environments,
-      network: selection.network,
-      skipUnsupported: request.skipUnsupported,
-      earlier: reruns?.find((rerun) => rerun.plan === plan)?.earlier,
-    }));
+    results = await runAll(
+      hearth,
+      terminal,
+      view,
+      plans,
+      (plan) => ({
+        provider: chosen.provider,
+        repository,
+        secrets: overlay(selection.secrets, secrets),
+        vars: selection.vars,
+        env,
+        machinePer: options.machinePer,
+        runners: selection.runners,
+        environments: selection.environments,
+        network: selection.network,
+        skipUnsupported: request.skipUnsupported,
+        earlier: reruns?.find((rerun) => rerun.plan === plan)?.earlier,
+      }),
+      options.watch === true,
+    );
   } finally {
     view.close();
   }

@@ -17,6 +17,27 @@ export async function setupHost(hearth: Hearth, terminal: Terminal, wish: SetupW
   return exitCode.success;
 }
 
+export async function setupFirecracker(
+  hearth: Hearth,
+  terminal: Terminal,
+  { binary, jailer }: { readonly binary: string; readonly jailer?: string },
+): Promise<ExitCode> {
+  const { out, err } = terminal;
+  const registered = await withInterrupt(terminal, (signal) =>
+    hearth.setupFirecracker({
+      binary: resolve(binary),
+      jailer: jailer === undefined ? undefined : resolve(jailer),
+      progress: (line) => err.write(`${plainText(line)}\n`),
+      signal,
+    }),
+  );
+  for (const [name, program] of Object.entries(registered)) {
+    if (program !== undefined) out.write(`${name}  ${plainText(program.version)}  sha256:${program.sha256}\n`);
+  }
+  if (jailer === undefined) err.write("without a jailer machines are made only where HEARTH_FIRECRACKER_JAILER=off\n");
+  return exitCode.success;
+}
+
 export async function setupGvisor(
   hearth: Hearth,
   terminal: Terminal,

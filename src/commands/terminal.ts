@@ -17,6 +17,8 @@ export interface Terminal {
   every(intervalMs: number, tick: () => void): () => void;
   /** Reads a line without showing it; undefined when nobody can be asked. */
   askSecret(question: string): Promise<string | undefined>;
+  /** All of standard input as text; undefined where a person would have to type it. Throws BAD_USAGE for more than 1 MiB. */
+  readInput(): Promise<string | undefined>;
   /** A variable of the caller's environment, for `--secret NAME`. */
   environment(name: string): string | undefined;
   /** Ctrl-C, SIGTERM and a closed window go to the listener instead of ending the process, until the returned function is called. */

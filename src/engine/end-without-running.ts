@@ -2,6 +2,7 @@
  * Jobs of which nothing runs: skipped, cancelled before they started, or never reached. Each declared step gets its fate, those
  * of the workflow that a job would have called too, so that nothing is missing from the record.
  */
+import { translatedText } from "../action/translated-way.ts";
 import type { Fate } from "../store/run-event.ts";
 import type { Job } from "../workflow/workflow.ts";
 import { completeJob } from "./complete-job.ts";
@@ -29,7 +30,7 @@ export function announce({ run, caller }: Pick<WorkflowRun, "run" | "caller">, i
     steps: steps.map(({ step, way }) => ({
       number: step.number,
       name: run.masker.mask(plainStepName(step)),
-      way: way.kind,
+      way: way.kind === "translated" ? translatedText(way.by) : way.kind,
     })),
   });
 }

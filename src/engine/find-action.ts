@@ -4,6 +4,7 @@
  * cannot run is refused here.
  */
 import type { ActionManifest } from "../action/manifest.ts";
+import { translatedText } from "../action/translated-way.ts";
 import { unreachable } from "../lib/unreachable.ts";
 import type { Way } from "../plan/plan.ts";
 import type { Step, UsesStep } from "../workflow/workflow.ts";
@@ -44,12 +45,12 @@ export async function findAction(
 
   const { runs } = known.manifest;
   if (runs.kind === "docker") return refuseDocker(step.uses);
-  const planned = way.kind === "builtin" ? "javascript" : way.kind;
+  const planned = way.kind === "builtin" ? "javascript" : way.kind === "translated" ? "composite" : way.kind;
   if (known.action !== undefined && runs.kind !== planned) {
     return { kind: "refused", message: `'${step.uses}' was planned as ${planned} and is ${runs.kind}` };
   }
   const { values: inputs, warnings } = await actionInputs(run, known.manifest, given);
-  logHead(run, step.uses, inputs);
+  logHead(run, step.uses, inputs, way.kind === "translated" ? translatedText(way.by) : undefined);
   for (const warning of warnings) run.log.warning(warning);
   // Its programs come from Hearth, and to them it is the action that it stands for.
   const action = way.kind === "builtin" ? remoteOf(way, step) : known.action;
@@ -64,7 +65,7 @@ export type ChildWays =
 
 /** The ways of a composite's steps, in their order, with everything in the machine that they need. */
 export async function childWays(run: StepRun, way: Way, { runs, action }: CompositeAction): Promise<ChildWays> {
-  if (action !== undefined && way.kind === "composite") {
+  if (action !== undefined && (way.kind === "composite" || way.kind === "translated")) {
     const ways = way.steps.map((step) => step.way);
     if (ways.length === runs.steps.length) return { kind: "ways", ways };
     return {
@@ -117,9 +118,10 @@ function refuseDocker(uses: string): Refused {
 }
 
 /** As GitHub's runner shows it: what has a value, defaults too. */
-export function logHead(run: StepRun, uses: string, inputs: Readonly<Record<string, string>>): void {
+export function logHead(run: StepRun, uses: string, inputs: Readonly<Record<string, string>>, note?: string): void {
   const { log, job, env } = run;
   log.group(`Run ${uses}`);
+  if (note !== undefined) log.line(note);
   logMapping(log, "with:", inputs);
   logMapping(log, "env:", { ...job.state.env, ...env });
   log.groupEnd();

@@ -10,7 +10,7 @@ import type { CalledPlan, Plan, PlannedStep, WorkflowOrigin } from "../plan/plan
 import type { AgentClient } from "../protocol/agent-client.ts";
 import type { Isolation } from "../provider/provider.ts";
 import type { Layout } from "../provider/provider.ts";
-import type { JobClaims, JobServices } from "../service/services.ts";
+import type { JobServices, ServedJob } from "../service/services.ts";
 import type { JobKey, RunEventBody } from "../store/run-event.ts";
 import type { Permissions } from "../workflow/permissions.ts";
 import type { Job, StepsJob, Workflow } from "../workflow/workflow.ts";
@@ -54,6 +54,10 @@ export interface JobMachine {
   readonly id: string;
   readonly isolation: Isolation;
   readonly agent: AgentClient;
+  /** What it was given. */
+  readonly memoryMib: number;
+  /** Its processes that the host's kernel killed for want of memory. */
+  readonly oomKills: () => Promise<number>;
   /** As the `runner` context spells it. */
   readonly arch: "X64" | "ARM64";
   readonly layout: JobLayout;
@@ -62,7 +66,7 @@ export interface JobMachine {
   /** Where steps reach the services; no trailing slash. Starts them where nothing has asked for them yet. */
   readonly servicesUrl: () => Promise<string>;
   /** Opens the services to a job, and starts them as `servicesUrl` does. */
-  readonly openJob: (claims: JobClaims) => Promise<JobServices>;
+  readonly openJob: (job: ServedJob) => Promise<JobServices>;
   /** What the machine asked to reach outside since a step last looked. */
   readonly egress: EgressLedger;
   /** What the API had to say since a step last looked, one line each; the step that drains it logs it. */

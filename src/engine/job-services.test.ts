@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { Masker } from "../joblog/masker.ts";
-import type { JobClaims, JobServices } from "../service/services.ts";
+import type { JobClaims, JobServices, ServedJob } from "../service/services.ts";
 import { serveJob } from "./job-services.ts";
 
 const claims: JobClaims = {
@@ -56,6 +56,26 @@ describe("serveJob", () => {
     });
     expect(masker.mask("for-runtime for-identity")).toBe("*** ***");
     expect(machine.calls).toEqual(["open build"]);
+  });
+
+  it("lets the services search uploads for what is secret then, the job's tokens among it until it ends", async () => {
+    const masker = new Masker();
+    masker.addSecrets({ KEY: "given-to-the-run" });
+    const served: ServedJob[] = [];
+    const found = (): readonly (boolean | undefined)[] =>
+      ["given-to-the-run", "for-runtime", "other-text"].map((text) => served[0]?.startScan()(Buffer.from(text)));
+    {
+      const machine = fakeMachine();
+      const openJob = (job: ServedJob): Promise<JobServices> => {
+        served.push(job);
+        return machine.openJob(job);
+      };
+      await using services = serveJob({ openJob }, claims, masker);
+      await services.forAction();
+      expect(found()).toEqual([true, true, false]);
+    }
+    expect(found()).toEqual([true, false, false]);
+    expect(masker.mask("for-runtime")).toBe("***");
   });
 
   it("opens nothing for scripts of a job that may not have an identity, nor at the end of such a job", async () => {

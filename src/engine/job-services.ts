@@ -1,6 +1,7 @@
 /** The variables by which the steps of a job reach the services: `ACTIONS_*`, by kind of step (ACTIONS-CONTRACT §1.3). */
 import type { Masker } from "../joblog/masker.ts";
-import type { JobClaims, JobServices } from "../service/services.ts";
+import type { JobClaims, JobServices, ServedJob } from "../service/services.ts";
+import { tokenForms } from "./token-forms.ts";
 
 type Variables = Readonly<Record<string, string>>;
 
@@ -18,13 +19,13 @@ export interface ServiceVariables {
  * Disposal closes them: the job's tokens open nothing after it.
  */
 export function serveJob(
-  machine: { readonly openJob: (claims: JobClaims) => Promise<JobServices> },
+  machine: { readonly openJob: (job: ServedJob) => Promise<JobServices> },
   claims: JobClaims,
   masker: Masker,
 ): ServiceVariables & AsyncDisposable {
   let opened: Promise<JobServices> | undefined;
   const open = async (): Promise<JobServices> => {
-    const services = await machine.openJob(claims);
+    const services = await machine.openJob({ ...claims, startScan: () => masker.startScan() });
     for (const secret of services.secrets) masker.add(secret);
     return services;
   };
@@ -39,7 +40,9 @@ export function serveJob(
     apiUrl: async () => (await get()).apiUrl,
     async [Symbol.asyncDispose]() {
       // One that could not be opened was the trouble of the step that wanted it.
-      (await opened?.catch(() => undefined))?.[Symbol.dispose]();
+      const services = await opened?.catch(() => undefined);
+      services?.[Symbol.dispose]();
+      for (const token of [...tokenForms(claims.token), ...(services?.secrets ?? [])]) masker.retire(token);
     },
   };
 }

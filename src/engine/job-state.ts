@@ -27,6 +27,8 @@ export interface JobState {
   readonly delivered: Record<string, DeliveredAction>;
   /** In the order of their turns. */
   readonly background: BackgroundStep[];
+  /** Processes that the machine's kernel had killed for want of memory when it was last asked. */
+  oomKills: number;
   /** Only in the state that a background step has for itself. */
   readonly written: Written | undefined;
 }
@@ -132,6 +134,7 @@ export function newJobState(env: Record<string, string>, inputs: Scope["inputs"]
     saved: {},
     delivered: {},
     background: [],
+    oomKills: 0,
     written: undefined,
   };
 }

@@ -4,6 +4,7 @@
  */
 import { deliveredAction } from "../action/builtin-action.ts";
 import { parseActionReference, repositoryText } from "../action/reference.ts";
+import { readManifest } from "../action/manifest.ts";
 import type { ActionManifest } from "../action/manifest.ts";
 import type { RemoteAction, Way } from "../plan/plan.ts";
 import type { Step } from "../workflow/workflow.ts";
@@ -20,6 +21,7 @@ export interface KnownAction {
 
 /** What a way of another repository leads to; undefined for every other way. */
 export function remoteActionOf(job: JobRun, way: Way): KnownAction | undefined {
+  if (way.kind === "translated") return translatedAction(job, way);
   const action = deliveredAction(way);
   if (action === undefined) return undefined;
   return { manifest: deliveredManifest(job, action), directory: actionDirectory(job, action), action };
@@ -33,7 +35,14 @@ export function remoteOf(way: Way, step: Step): RemoteAction | undefined {
     const { path, ref } = reference;
     return { repository: repositoryText(reference), path, ref, sha: deliveredAction(way)?.sha ?? "" };
   }
-  return way.kind === "javascript" || way.kind === "composite" ? way.action : undefined;
+  return way.kind === "javascript" || way.kind === "composite" || way.kind === "translated" ? way.action : undefined;
+}
+
+/** Nothing of it is in the machine: `directory` is where the action would be, and is not there. */
+function translatedAction(job: JobRun, way: Way & { readonly kind: "translated" }): KnownAction {
+  const read = readManifest("translation", way.manifest);
+  if (read.kind === "refused") throw new Error(`A translation was planned that cannot be read: ${way.action.repository}`);
+  return { manifest: read.manifest, directory: actionDirectory(job, way.action), action: way.action };
 }
 
 /** Whether anything of it is to run before the first step. An action of the workspace is read too late for that. */

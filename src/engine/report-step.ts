@@ -67,6 +67,6 @@ function fateOf(end: StepEnd, job: JobRun): Fate {
       ? { kind: "cancelled", reason: "the job was cancelled before this step" }
       : { kind: "skipped", reason: end.reason };
   }
-  const { outcome, conclusion, exitCode, message } = end;
-  return { kind: "ran", outcome, conclusion, exitCode, message };
+  const { outcome, conclusion, exitCode, message, trouble } = end;
+  return { kind: "ran", outcome, conclusion, exitCode, message, ...(trouble === undefined ? {} : { trouble }) };
 }

@@ -17,7 +17,7 @@ import { enterGroup } from "./enter-group.ts";
 import { endedAs } from "./job-end.ts";
 import type { InstanceEnd, JobRecord, JobsEnd } from "./job-end.ts";
 import type { JobInstance } from "./job-run.ts";
-import { jobToken } from "./job-token.ts";
+import { passedToken } from "./job-token.ts";
 import { textMapping } from "./typed-value.ts";
 import { cancelRequested } from "./workflow-run.ts";
 import type { WorkflowRun } from "./workflow-run.ts";
@@ -102,8 +102,7 @@ function secretsFor(
   const { secrets } = instance.job;
   if (secrets === "inherit") return workflow.secrets;
   if (secrets === undefined) return {};
-  const { token } = jobToken(workflow, instance.job);
-  const readable = { ...contexts, secrets: { ...workflow.secrets, GITHUB_TOKEN: token } };
+  const readable = { ...contexts, secrets: { ...workflow.secrets, GITHUB_TOKEN: passedToken(workflow, instance.job) } };
   return textMapping(evaluate(secrets, { contexts: readable, functions: {} }), "secrets");
 }
 

@@ -13,8 +13,8 @@ export interface RunContext {
   readonly dependencies: RunDependencies;
   readonly emit: (event: RunEventBody) => void;
   readonly identity: RunIdentity;
-  /** Value of `github.token` where nobody gave a secret GITHUB_TOKEN, or the job may not use it. */
-  readonly ownToken: string;
+  /** Stands for the token of whichever job reads it, in secrets that a calling job passes on. Opens nothing. */
+  readonly passedToken: string;
   readonly masker: Masker;
   readonly oneMachine: boolean;
   /** Jobs that may be in machines at the same time. */

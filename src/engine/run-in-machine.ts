@@ -16,7 +16,8 @@ import { jobSettings, jobSurroundings } from "./job-settings.ts";
 import type { JobSettings } from "./job-settings.ts";
 import { jobClaims } from "./job-claims.ts";
 import { serveJob } from "./job-services.ts";
-import { jobToken } from "./job-token.ts";
+import { jobToken, ownTokenFor } from "./job-token.ts";
+import type { JobToken } from "./job-token.ts";
 import type { MachineLease, MachineSource } from "./machine-source.ts";
 import { concludeWithoutRunning, notReached } from "./report-step.ts";
 import { runJob } from "./run-job.ts";
@@ -46,7 +47,7 @@ export async function runInMachine(
 
   const wanted = orRefused(() => decide(workflow, instance, jobContexts(workflow, instance, done)));
   if (wanted.kind === "refused") return ended(cannotStart(wanted.message));
-  const { settings, environment } = wanted.value;
+  const { settings, environment, token } = wanted.value;
   if (settings.kind === "unsupported") {
     if (run.settings.skipUnsupported) return leaveOut(run, instance, settings.message);
     return ended(cannotStart(settings.message));
@@ -71,8 +72,12 @@ export async function runInMachine(
   using limit = timeLimit(timeoutMinutes);
   const cancel = AbortSignal.any([signals.cancel, limit.signal]);
   using cancelLimit = limitAfter(cancel);
-  const token = jobToken(workflow, instance.job);
-  const claims = jobClaims(workflow, instance, { environment, timeoutMinutes, ...token });
+  const claims = jobClaims(workflow, instance, {
+    trusted: run.settings.trusted,
+    environment,
+    timeoutMinutes,
+    ...token,
+  });
   await using services = serveJob(held.machine, claims, run.masker);
   const isServed = held.machine.layout.servicesUrl !== undefined || mayAskApi(workflow.planned.workflow, instance);
   const apiUrl = isServed ? await services.apiUrl() : undefined;
@@ -119,6 +124,7 @@ interface Decided {
   readonly contexts: JobRun["contexts"];
   /** Empty for none. */
   readonly environment: string;
+  readonly token: JobToken;
 }
 
 /** What the job says of itself, with the secrets and variables of its environment over the others. Throws ExpressionError. */
@@ -128,12 +134,13 @@ function decide(workflow: WorkflowRun, instance: JobInstance, known: JobRun["con
   const environment = environmentName(job, known);
   const own = environment === "" ? undefined : run.settings.environments[environment.toLowerCase()];
   run.masker.addSecrets(own?.secrets ?? {});
+  const token = jobToken(workflow, job);
   const contexts = {
     ...known,
     vars: overlay(run.settings.vars, own?.vars),
-    secrets: { ...overlay(secrets, own?.secrets), GITHUB_TOKEN: jobToken(workflow, job).token },
+    secrets: { ...overlay(ownTokenFor(secrets, workflow, token), own?.secrets), GITHUB_TOKEN: token.token },
   };
-  return { settings: jobSettings(job, contexts, run.settings), contexts, environment };
+  return { settings: jobSettings(job, contexts, run.settings), contexts, environment, token };
 }
 
 /** A cancelled job that does not come to its end is killed, whatever cancelled it. */

@@ -23,6 +23,7 @@ import { runStep } from "./run-step.ts";
 import type { StepEnd } from "./run-step.ts";
 import { stepName } from "./step-name.ts";
 import type { StepPlace } from "./step-run.ts";
+import { noteVitals } from "./step-trouble.ts";
 
 const NEVER = new AbortController().signal;
 
@@ -142,7 +143,8 @@ function endOfSetUp(delivery: Delivery): StepEnd {
   }
 }
 
-async function makeReady({ machine, workflow, instance, permissions, plan }: JobRun, log: StepLog): Promise<void> {
+async function makeReady(job: JobRun, log: StepLog): Promise<void> {
+  const { machine, workflow, instance, permissions, plan } = job;
   const { layout, agent } = machine;
   log.line(`Machine: ${machine.id}`);
   log.line(`Isolation: ${machine.isolation}`);
@@ -164,6 +166,7 @@ async function makeReady({ machine, workflow, instance, permissions, plan }: Job
     mode: 0o644,
     user: "runner",
   });
+  await noteVitals(job);
 }
 
 function logPermissions(log: StepLog, permissions: Permissions): void {

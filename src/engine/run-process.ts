@@ -13,6 +13,7 @@ import { recordEgress } from "./record-egress.ts";
 import type { Execution, StepRun } from "./step-run.ts";
 import { addToPath, saveState, setVariable } from "./job-state.ts";
 import { stepEnvironment } from "./step-environment.ts";
+import { findTrouble } from "./step-trouble.ts";
 
 export interface ProcessRequest {
   readonly argv: readonly string[];
@@ -95,22 +96,33 @@ export async function runProcess(run: StepRun, request: ProcessRequest): Promise
   if (end.endedBy === "timeout") return { outcome: "failure", exitCode: end.code ?? undefined };
   if (end.failure !== undefined) {
     log.error(end.failure);
-    return { outcome: "failure", message: end.failure };
+    return withTrouble(run, { outcome: "failure", message: end.failure });
   }
   // Shells report a signal's end as 128 + its number; here the process itself was killed, so the name is what is known.
   if (end.code === null) {
     const message = `Process was ended by ${end.signal ?? "a signal"}.`;
     log.error(message);
-    return { outcome: "failure", message };
+    return withTrouble(run, { outcome: "failure", message });
   }
   if (end.code !== 0) {
     const message = `Process completed with exit code ${end.code}.`;
     if (request.saysExitCode) log.error(message);
-    return { outcome: "failure", exitCode: end.code, message };
+    return withTrouble(run, { outcome: "failure", exitCode: end.code, message });
   }
   return problems.length > 0
     ? { outcome: "failure", exitCode: 0, message: problems[0] }
     : { outcome: "success", exitCode: 0 };
+}
+
+/** Asks the machine how it is; what is wrong with it is said in the log and after the step's own message. */
+async function withTrouble(
+  { job, log }: StepRun,
+  failed: Execution & { readonly message: string },
+): Promise<Execution> {
+  const found = await findTrouble(job);
+  if (found === undefined) return failed;
+  log.error(found.message);
+  return { ...failed, message: `${failed.message} ${found.message}`, trouble: found.trouble };
 }
 
 /** Whether the machine has the program of `exec`, looked up as the step would: asked only when it could not be started. */

@@ -15,6 +15,8 @@ export interface RunSettings {
   /** Counts the runs of this workflow from 1. */
   readonly runNumber: number;
   readonly secrets: { readonly [name: string]: string };
+  /** False: somebody caused it who may not write to the repository. Its jobs read only, and get no identity (A24). */
+  readonly trusted: boolean;
   readonly vars: { readonly [name: string]: string };
   /** By name, in lower case: what a job with `environment:` sees over the rest. */
   readonly environments: { readonly [name: string]: EnvironmentSettings };

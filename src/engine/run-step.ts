@@ -230,7 +230,12 @@ async function executeComposite(run: StepRun, step: UsesStep, way: Way, action: 
   });
   if (problem.kind === "problem") return fail(run, problem.message);
   const { status } = scope;
-  return { outcome: status, exitCode: firstFailure?.exitCode, message: firstFailure?.message };
+  return {
+    outcome: status,
+    exitCode: firstFailure?.exitCode,
+    message: firstFailure?.message,
+    trouble: firstFailure?.trouble,
+  };
 }
 
 /** An expression that cannot be evaluated, or a request that the machine refuses, fails the step; everything else rises. */

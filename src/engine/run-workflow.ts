@@ -54,7 +54,7 @@ export async function runWorkflow(
     dependencies,
     emit,
     identity: { id: String(settings.runId), number: settings.runNumber, attempt: settings.earlier?.attempt ?? 1 },
-    ownToken: `hearth_${dependencies.newId()}`,
+    passedToken: `hearth_${dependencies.newId()}`,
     masker,
     oneMachine,
     slots: new Semaphore(oneMachine ? 1 : settings.maxParallelJobs),
@@ -62,11 +62,6 @@ export async function runWorkflow(
     killed: () => kill.aborted,
     abandon: () => abandon.abort(),
   };
-  masker.add(run.ownToken);
-  for (const token of [run.ownToken, settings.secrets["GITHUB_TOKEN"] ?? ""]) {
-    // As git sends it.
-    if (token !== "") masker.add(Buffer.from(`x-access-token:${token}`).toString("base64"));
-  }
   const whole: WorkflowRun = {
     run,
     planned: plan,

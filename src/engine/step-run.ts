@@ -3,7 +3,7 @@ import { evaluateWithFiles } from "../expression/evaluate.ts";
 import type { Template, Value } from "../expression/template.ts";
 import type { StepLog } from "../joblog/step-log.ts";
 import type { RemoteAction } from "../plan/plan.ts";
-import type { StepResult } from "../store/run-event.ts";
+import type { StepResult, StepTrouble } from "../store/run-event.ts";
 import type { Step, UsesStep } from "../workflow/workflow.ts";
 import { stepScope } from "./contexts.ts";
 import type { StepPosition } from "./contexts.ts";
@@ -47,6 +47,7 @@ export interface Execution {
   readonly exitCode?: number | undefined;
   /** Why it failed, for the record; the log has it already. */
   readonly message?: string | undefined;
+  readonly trouble?: StepTrouble | undefined;
 }
 
 /** Evaluates in the step's contexts. Throws `ExpressionError`. */

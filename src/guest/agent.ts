@@ -16,6 +16,7 @@ import type { Owner } from "./files.ts";
 import { hashFiles } from "./hash-files.ts";
 import { killTracked, signalProcess, signalTree } from "./process-tree.ts";
 import { packDirectory, unpackDirectory } from "./tar.ts";
+import { readVitals } from "./vitals.ts";
 
 export interface AgentOptions {
   /** Different for every start of every machine. */
@@ -62,6 +63,7 @@ export function agentHandlers(options: AgentOptions): AgentHandlers {
         await killTracked(killTrackingId, { ownUserOnly: options.runner === undefined });
       for (const path of empty) await emptyDirectory(path, options.runner);
     },
+    vitals: ({ path }) => readVitals(path, { ownsKernel: options.runner !== undefined }),
   };
 }
 

@@ -45,8 +45,12 @@ function agentOptions(): AgentOptions {
   const isRoot = process.getuid?.() === 0;
   const account = isRoot ? findAccount(readFileSync("/etc/passwd", "utf8"), "runner") : ownAccount();
   if (account === undefined) throw new Error("no user `runner` in /etc/passwd");
+  let made: string | undefined;
   return {
-    bootId: textOf("/proc/sys/kernel/random/boot_id") ?? randomUUID(),
+    // The kernel makes it up when it is first read. Nobody may read it before a host asks: copies of this machine are to differ.
+    get bootId() {
+      return textOf("/proc/sys/kernel/random/boot_id") ?? (made ??= randomUUID());
+    },
     env: accountEnvironment(account, textOf("/etc/environment") ?? ""),
     runner: isRoot ? account : undefined,
     resetWithin: undefined,

@@ -12,6 +12,7 @@
  *   /files/pack       PackRequest -> a tar stream, trailer `x-end`: StreamEnd as JSON
  *   /hash-files       HashFilesRequest -> HashFilesAnswer
  *   /reset            ResetRequest -> {}
+ *   /vitals           VitalsRequest -> Vitals
  */
 import {
   array,
@@ -128,3 +129,20 @@ export type HashFilesAnswer = Infer<typeof HashFilesAnswer>;
  */
 export const ResetRequest = object({ empty: array(string()), killTrackingId: optional(string()) });
 export type ResetRequest = Infer<typeof ResetRequest>;
+
+/** `path`: the file system asked about is the one it is on; it need not exist. */
+export const VitalsRequest = object({ path: string() });
+export type VitalsRequest = Infer<typeof VitalsRequest>;
+
+const amount = number().check(nonnegative());
+
+export const Vitals = object({
+  /** Processes killed for want of memory since the machine started; null where nobody counts them. */
+  oomKills: nullable(int().check(nonnegative())),
+  /** Those that the runner may fill. */
+  freeBytes: amount,
+  /** Null where the file system has no fixed number of them. */
+  freeInodes: nullable(amount),
+  memoryAvailableBytes: amount,
+});
+export type Vitals = Infer<typeof Vitals>;

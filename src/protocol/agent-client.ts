@@ -1,5 +1,14 @@
 /** The host's end of the agent protocol, as the engine sees it. `connect-agent.ts` makes one from a machine's stream. */
-import type { ExecExit, ExecRequest, HashFilesRequest, Ready, ResetRequest, SignalRequest } from "./agent-api.ts";
+import type {
+  ExecExit,
+  ExecRequest,
+  HashFilesRequest,
+  Ready,
+  ResetRequest,
+  SignalRequest,
+  Vitals,
+  VitalsRequest,
+} from "./agent-api.ts";
 
 export type OutputStream = "stdout" | "stderr";
 
@@ -33,4 +42,5 @@ export interface AgentClient extends AsyncDisposable {
   pack(path: string): AsyncIterable<Uint8Array>;
   hashFiles(request: HashFilesRequest): Promise<string>;
   reset(request: ResetRequest): Promise<void>;
+  vitals(request: VitalsRequest): Promise<Vitals>;
 }

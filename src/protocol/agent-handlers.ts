@@ -8,6 +8,8 @@ import type {
   Ready,
   ResetRequest,
   SignalRequest,
+  Vitals,
+  VitalsRequest,
   WriteFileRequest,
 } from "./agent-api.ts";
 import type { OutputStream, ReadBack } from "./agent-client.ts";
@@ -24,6 +26,7 @@ export interface AgentHandlers {
   pack(path: string): Readable;
   hashFiles(request: HashFilesRequest): Promise<string>;
   reset(request: ResetRequest): Promise<void>;
+  vitals(request: VitalsRequest): Vitals;
 }
 
 export interface ExecListener {

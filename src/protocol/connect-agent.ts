@@ -4,7 +4,7 @@
  */
 import type { Duplex } from "node:stream";
 import { EngineError } from "../lib/engine-error.ts";
-import type { ExecRequest, Ready } from "./agent-api.ts";
+import type { ExecRequest, Ready, Vitals } from "./agent-api.ts";
 import type { AgentClient, ExecResult, OutputStream } from "./agent-client.ts";
 import { AGENT_TIMING, AgentSession } from "./agent-session.ts";
 import type { AgentTiming } from "./agent-session.ts";
@@ -130,6 +130,11 @@ class ConnectedAgent implements AgentClient {
 
   async reset(request: Parameters<AgentClient["reset"]>[0]): Promise<void> {
     await this.#call("/reset", request, MAX_ANSWER_BYTES);
+  }
+
+  async vitals(request: Parameters<AgentClient["vitals"]>[0]): Promise<Vitals> {
+    const { Vitals } = await schemas();
+    return this.#parsed(Vitals, (await this.#call("/vitals", request, MAX_ANSWER_BYTES)).body.toString());
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

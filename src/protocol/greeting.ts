@@ -70,7 +70,8 @@ export class GreetingScanner {
   }
 }
 
-async function readUntilLine(stream: Duplex, line: RegExp, deadlineMs: number): Promise<string> {
+/** The first group of the first line that matches. Bytes before it are skipped, what comes after stays in the stream. */
+export async function readUntilLine(stream: Duplex, line: RegExp, deadlineMs: number): Promise<string> {
   const scanner = new GreetingScanner(line);
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   const onData = (chunk: Buffer): void => {

@@ -11,6 +11,8 @@ import type {
   Ready,
   ResetRequest,
   SignalRequest,
+  Vitals,
+  VitalsRequest,
   WriteFileRequest,
 } from "./agent-api.ts";
 import type { AgentClient, ExecResult, OutputStream } from "./agent-client.ts";
@@ -98,6 +100,10 @@ class InProcessAgent implements AgentClient {
 
   reset(request: ResetRequest): Promise<void> {
     return this.#ask(() => this.#handlers.reset(request));
+  }
+
+  vitals(request: VitalsRequest): Promise<Vitals> {
+    return this.#ask(() => this.#handlers.vitals(request));
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -62,6 +62,8 @@ async function answer(stream: ServerHttp2Stream, path: string, handlers: AgentHa
     case "/reset":
       await handlers.reset(api.ResetRequest.parse(await body(stream)));
       return sendJson(stream, {});
+    case "/vitals":
+      return sendJson(stream, handlers.vitals(api.VitalsRequest.parse(await body(stream))));
     default:
       return send(stream, 404, "no such route");
   }

@@ -258,6 +258,12 @@ export function providerContract(name: string, subject: ContractSubject): void {
         expect((await run("where", { cwd: `${place}-new` })).result.code).toBe(0);
       });
 
+      it("says how it is, also for a directory that is not there", async () => {
+        const vitals = await agent.vitals({ path: `${machine.layout.work}/none/at/all` });
+        expect(vitals.freeBytes).toBeGreaterThan(0);
+        expect(vitals.memoryAvailableBytes).toBeGreaterThan(0);
+      });
+
       it("refuses to empty the root", async () => {
         await expect(agent.reset({ empty: ["/"] })).rejects.toMatchObject({ code: "GUEST_REFUSED" });
       });

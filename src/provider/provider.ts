@@ -11,6 +11,7 @@ import type { Duplex } from "node:stream";
 /** Closed set: a user reads these in every run's header (DESIGN §1.6). */
 export type Isolation =
   | "microVM (Firecracker)"
+  | "microVM (Firecracker, no jailer)"
   | "microVM (QEMU, KVM)"
   | "sandbox (gVisor)"
   | "microVM (QEMU, emulated: not a security boundary)"
@@ -59,6 +60,8 @@ export interface Layout {
 
 export interface Machine extends AsyncDisposable {
   readonly id: string;
+  /** It was made before it was asked for. */
+  readonly warm?: true;
   readonly isolation: Isolation;
   readonly capabilities: Capabilities;
   readonly layout: Layout;
@@ -66,6 +69,8 @@ export interface Machine extends AsyncDisposable {
   readonly agent: Duplex;
   /** Host's end of the guest-initiated stream: the host is the HTTP/2 server. Undefined where `capabilities.egress` is false. */
   readonly egress: Duplex | undefined;
+  /** Its processes that this host's kernel killed for want of memory; absent where such a kill always ends the machine. */
+  readonly oomKills?: () => Promise<number>;
   /** Resolves with the cause when the machine ends without having been asked to; never rejects, never resolves after disposal. */
   readonly lost: Promise<MachineLoss>;
 }

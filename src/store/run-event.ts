@@ -12,6 +12,9 @@ export type JobKey = string;
 export type StepResult = "success" | "failure" | "cancelled" | "skipped";
 export type Conclusion = "success" | "failure" | "cancelled" | "skipped";
 
+/** What a failed step's machine said about itself. Closed set. */
+export type StepTrouble = "out_of_memory" | "disk_full";
+
 /**
  * What became of a declared step. Closed set: ran + skipped + not reached + cancelled = declared, or the run is an error.
  * `skipped`: its turn came and its condition said no, or its job was skipped. `not_reached`: its turn never came.
@@ -23,6 +26,8 @@ export type Fate =
       readonly conclusion: StepResult;
       readonly exitCode: number | undefined;
       readonly message: string | undefined;
+      /** Absent where the machine was well, or said nothing. */
+      readonly trouble?: StepTrouble;
     }
   | { readonly kind: "skipped"; readonly reason: string }
   | { readonly kind: "not_reached"; readonly reason: string }
@@ -64,11 +69,16 @@ export type RunEvent = { readonly at: string } & (
       readonly declaredSteps: number;
     }
   | { readonly type: "machine_requested"; readonly machine: string }
+  /** There is no place on this host for it now; `lack` completes "waits for". */
+  | { readonly type: "machine_waiting"; readonly machine: string; readonly lack: string }
   | {
       readonly type: "machine_ready";
       readonly machine: string;
       readonly isolation: Isolation;
       readonly bootId: string;
+      /** It was made before the run asked for it. */
+      readonly warm?: true;
+      /** From the request, waiting for a place included. */
       readonly durationMs: number;
     }
   | {

@@ -52,6 +52,8 @@ interface MachineRecord {
   readonly isolation: Isolation | undefined;
   readonly bootId: string | undefined;
   readonly status: "requested" | "ready" | "lost" | "destroyed";
+  /** What this host lacks for it; undefined where it does not wait. */
+  readonly waitsFor: string | undefined;
   /** Why it was lost; stays when it is destroyed afterwards. */
   readonly loss: string | undefined;
 }
@@ -152,6 +154,7 @@ export function applyEvent(record: GrowingRecord, event: RunEvent): void {
     case "machine_requested":
       record.waitingFor = undefined;
       return applyMachineEvent(record, event);
+    case "machine_waiting":
     case "machine_ready":
     case "machine_lost":
     case "machine_destroyed":
@@ -229,6 +232,7 @@ function applyMachineEvent(
       isolation: undefined,
       bootId: undefined,
       status: "requested",
+      waitsFor: undefined,
       loss: undefined,
     };
     record.machines.push(machine);
@@ -236,7 +240,11 @@ function applyMachineEvent(
   switch (event.type) {
     case "machine_requested":
       return;
+    case "machine_waiting":
+      machine.waitsFor = event.lack;
+      return;
     case "machine_ready":
+      machine.waitsFor = undefined;
       Object.assign(machine, { status: "ready", isolation: event.isolation, bootId: event.bootId });
       return;
     case "machine_lost":

@@ -6,6 +6,7 @@ import { agentBundle } from "../../src/agent-bundle.ts";
 import { buildImage } from "../../src/image/build-image.ts";
 import { defaultDefinition } from "../../src/image/definition.ts";
 import type { AgentClient } from "../../src/protocol/agent-client.ts";
+import { findCgroupRoot, thisHost } from "../../src/provider/cgroup-root.ts";
 import type { GvisorSettings } from "../../src/provider/gvisor/provider.ts";
 import type { MachineSpec } from "../../src/provider/provider.ts";
 import { setupGvisor } from "../../src/setup/gvisor.ts";
@@ -35,7 +36,7 @@ export async function gvisorSettings(runDir: string): Promise<GvisorSettings> {
     agentBundle: await agentBundle(dataDir),
     searchPath: env["PATH"] ?? "",
     uid: process.getuid?.() ?? 0,
-    cgroupMount: "/sys/fs/cgroup",
+    cgroups: await findCgroupRoot(await thisHost()),
   };
 }
 

@@ -151,7 +151,7 @@ describe("a gVisor machine", () => {
     await expect(
       shell(agent, "sudo pkill -KILL --full '^/opt/externals/node24/bin/node /opt/hearth'; sleep 60"),
     ).rejects.toMatchObject({ code: "MACHINE_LOST" });
-    expect((await machine.lost).reason).toContain("The sandbox");
+    expect((await machine.lost).reason).toContain("The machine's agent ended");
   });
 
   it.each([0, 10, 30, 60, 100, 150, 250])("leaves nothing when its start is given up after %d ms", async (afterMs) => {

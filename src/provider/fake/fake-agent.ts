@@ -2,7 +2,7 @@
 import { Readable } from "node:stream";
 import { unpackTar, packTar } from "modern-tar";
 import { buffer } from "node:stream/consumers";
-import type { ExecExit, ExecRequest } from "../../protocol/agent-api.ts";
+import type { ExecExit, ExecRequest, Vitals } from "../../protocol/agent-api.ts";
 import type { OutputStream, ReadBack } from "../../protocol/agent-client.ts";
 import type { AgentHandlers, ExecListener } from "../../protocol/agent-handlers.ts";
 
@@ -26,6 +26,7 @@ export interface FakeGuest {
   readonly answer: (request: ExecRequest) => FakeExec | undefined;
   /** Throws when this reset is to be refused. */
   readonly beforeReset: () => void;
+  readonly vitals: () => Vitals;
 }
 
 export function fakeAgent(guest: FakeGuest): AgentHandlers {
@@ -63,6 +64,7 @@ export function fakeAgent(guest: FakeGuest): AgentHandlers {
     },
     pack: (path) => Readable.from(packed(files, path)),
     hashFiles: async () => "",
+    vitals: () => guest.vitals(),
     reset: async ({ empty }) => {
       guest.beforeReset();
       for (const path of empty) {

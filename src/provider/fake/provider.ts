@@ -6,7 +6,7 @@ import { randomUUID } from "node:crypto";
 import type { Duplex } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import { EngineError } from "../../lib/engine-error.ts";
-import type { ExecRequest } from "../../protocol/agent-api.ts";
+import type { ExecRequest, Vitals } from "../../protocol/agent-api.ts";
 import { duplexPair } from "../../protocol/duplex-pair.ts";
 import { serveRoutes } from "../../protocol/serve-routes.ts";
 import type { Capabilities, Layout, Machine, MachineLoss, MachineSpec, Provider } from "../provider.ts";
@@ -22,6 +22,10 @@ export interface FakeKnobs {
   readonly dieDuringExec?: number;
   /** The nth command gives no sign any more, and neither does the agent to a heartbeat. */
   readonly hangOnExec?: number;
+  /** What the machine says of itself when it is asked for the nth time, over the rest, which is well. May throw. */
+  readonly vitals?: (nth: number) => Partial<Vitals>;
+  /** Processes of the machine that the host has killed when it is asked for the nth time. */
+  readonly oomKills?: (nth: number) => number;
   /** The nth reset is refused. */
   readonly refuseReset?: number;
   readonly bootDelayMs?: number;
@@ -106,6 +110,7 @@ function startMachine(
   live.set(spec.id, die);
   const layout = LAYOUT;
   let resets = 0;
+  let asked = 0;
   const handlers = fakeAgent({
     bootId: machine.bootId,
     home: layout.home,
@@ -114,6 +119,7 @@ function startMachine(
       resets += 1;
       if (resets === knobs.refuseReset) throw new Error("a mount is in the way");
     },
+    vitals: () => ({ ...WELL, ...knobs.vitals?.((asked += 1)) }),
     answer: (request) => {
       const number = machine.execs.push(request);
       if (number === knobs.dieDuringExec) die({ cause: "ended", reason: `died during command ${number}`, console: "" });
@@ -134,15 +140,28 @@ function startMachine(
     layout,
     agent,
     egress: undefined,
+    ...(knobs.oomKills === undefined ? {} : { oomKills: hostKills(knobs.oomKills) }),
     lost,
     [Symbol.asyncDispose]: dispose,
   };
+}
+
+function hostKills(answer: (nth: number) => number): () => Promise<number> {
+  let asked = 0;
+  return async () => answer((asked += 1));
 }
 
 /** The guest reads and says nothing any more, and nothing tells that it is so: what a stopped machine looks like from outside. */
 function freeze(guest: Duplex): void {
   Object.assign(guest, { _write: () => undefined });
 }
+
+const WELL: Vitals = {
+  oomKills: 0,
+  freeBytes: 2 ** 34,
+  freeInodes: 2 ** 20,
+  memoryAvailableBytes: 2 ** 30,
+};
 
 const LAYOUT: Layout = {
   work: "/home/runner/work",

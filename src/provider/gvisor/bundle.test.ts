@@ -4,6 +4,7 @@ import { channelMount, ociConfig, readOnlyMount } from "./bundle.ts";
 const bundle = {
   rootfs: "/data/images/x/rootfs",
   hostname: "guest",
+  tmpfsMib: 512,
   argv: ["/bin/agent", "a b"],
   env: { PATH: "/bin", A: "1=2" },
   mounts: [readOnlyMount("/data/images/x/externals", "/opt/externals"), channelMount("/run/m1/channel", "/run/hearth")],

@@ -15,6 +15,8 @@ export interface OciMount {
 export interface Bundle {
   readonly rootfs: string;
   readonly hostname: string;
+  /** Limit of each file system that the sandbox has in memory. */
+  readonly tmpfsMib: number;
   readonly argv: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   /** Beside /proc, /sys and /dev. */
@@ -53,6 +55,7 @@ const OPEN_FILES = 65_536;
 
 /** Content of the bundle's `config.json`. */
 export function ociConfig(bundle: Bundle): OciConfig {
+  const size = `size=${bundle.tmpfsMib}m`;
   return {
     ociVersion: "1.0.0",
     hostname: bundle.hostname,
@@ -76,7 +79,9 @@ export function ociConfig(bundle: Bundle): OciConfig {
       { destination: "/sys", type: "sysfs", source: "sysfs", options: ["nosuid", "noexec", "nodev", "ro"] },
       { destination: "/dev", type: "tmpfs", source: "tmpfs" },
       // Left to runsc it would be root's alone, and Python's multiprocessing would fail for the runner.
-      { destination: "/dev/shm", type: "tmpfs", source: "tmpfs", options: ["nosuid", "nodev", "mode=1777"] },
+      { destination: "/dev/shm", type: "tmpfs", source: "tmpfs", options: ["nosuid", "nodev", "mode=1777", size] },
+      // runsc would make it as well, half as large as the host's memory.
+      { destination: "/tmp", type: "tmpfs", source: "tmpfs", options: ["nosuid", "nodev", "mode=1777", size] },
       ...bundle.mounts,
     ],
     linux: { namespaces: ["pid", "network", "ipc", "uts", "mount"].map((type) => ({ type })) },

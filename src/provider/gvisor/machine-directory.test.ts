@@ -39,14 +39,14 @@ async function configOf(id: string) {
 it("shows a machine the host's tools for reading, under a layer of its own, and nothing where there are none", async () => {
   const plain = await configOf("one");
   expect(plain.tools).toEqual([]);
-  expect(plain.args.slice(0, 3)).toEqual(["/usr/bin/tini", "--", "/opt/externals/node24/bin/node"]);
+  expect(plain.args.slice(0, 4)).toEqual(["/usr/bin/tini", "-v", "--", "/opt/externals/node24/bin/node"]);
 
   await mkdir(join(dataDir, "tools/cache/node/24.1.0/x64"), { recursive: true });
   const covered = await configOf("two");
   expect(covered.tools).toMatchObject([
     { source: join(dataDir, "tools/cache"), options: expect.arrayContaining(["ro"]) },
   ]);
-  expect(covered.args.slice(0, 4)).toEqual(["/usr/bin/tini", "--", "/bin/sh", "-ec"]);
-  expect(covered.args[4]).toContain("lowerdir=/opt/hearth-tools,upperdir=/run/tools/files");
-  expect(covered.args.slice(6)).toEqual(plain.args.slice(2));
+  expect(covered.args.slice(0, 5)).toEqual(["/usr/bin/tini", "-v", "--", "/bin/sh", "-ec"]);
+  expect(covered.args[5]).toContain("lowerdir=/opt/hearth-tools,upperdir=/run/tools/files");
+  expect(covered.args.slice(7)).toEqual(plain.args.slice(3));
 });

@@ -11,6 +11,7 @@ import { findToolCache } from "../../image/tool-cache.ts";
 import { claimDirectory, sweepAbandoned } from "../../lib/owned-directory.ts";
 import type { MachineSpec } from "../provider.ts";
 import { channelMount, ociConfig, readOnlyMount } from "./bundle.ts";
+import { diskMibFor } from "./disk-space.ts";
 import type { SandboxDirectories } from "./runsc.ts";
 
 export interface MachineDirectory extends AsyncDisposable {
@@ -20,6 +21,8 @@ export interface MachineDirectory extends AsyncDisposable {
   readonly sandbox: SandboxDirectories;
 }
 
+/** It says on the console how the agent ended (`loss.ts`). */
+const INIT = ["/usr/bin/tini", "-v", "--"];
 const NODE = "/opt/externals/node24/bin/node";
 const CHANNEL = "/run/hearth";
 const CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt";
@@ -29,15 +32,25 @@ const TOOLS = "/opt/hearth-tools";
  * The tools where actions look for them, with a layer over them that jobs write to: it is in memory, because gVisor's overlay takes nothing
  * else above. The agent starts when this was done, or not at all.
  */
-const COVER_TOOLS = `mkdir -p /run/tools
-mount -t tmpfs -o mode=755 tools /run/tools
+const coverTools = (sizeMib: number) => `mkdir -p /run/tools
+mount -t tmpfs -o mode=755,size=${sizeMib}m tools /run/tools
 mkdir -m 777 /run/tools/files /run/tools/work
 mount -t overlay -o lowerdir=${TOOLS},upperdir=/run/tools/files,workdir=/run/tools/work tools /opt/hostedtoolcache
 exec "$@"`;
 
+export interface MachinePlaces {
+  /** Machines live under it while they run. */
+  readonly runDir: string;
+  readonly dataDir: string;
+  /** The guest agent as one file; its directory is all the guest sees of it. */
+  readonly agentBundle: string;
+  /** At most; undefined: what `disk-space.ts` says. */
+  readonly diskMib?: number;
+}
+
 /** Readable by its owner alone. Throws `EngineError` MACHINE_START_FAILED when there is a machine of that id. */
 export async function createMachineDirectory(
-  places: { readonly runDir: string; readonly dataDir: string; readonly agentBundle: string },
+  places: MachinePlaces,
   spec: MachineSpec,
   image: Image,
 ): Promise<MachineDirectory> {
@@ -48,6 +61,7 @@ export async function createMachineDirectory(
   await mkdir(runDir, { recursive: true, mode: 0o700 });
   await mkdir(overlay, { recursive: true, mode: 0o700 });
   await sweepAbandoned(runDir);
+  const diskMib = Math.min(places.diskMib ?? Infinity, await diskMibFor(overlay, spec.id));
   await mkdir(path, { mode: 0o700 }).catch((cause: unknown) => {
     throw new EngineError("MACHINE_START_FAILED", `Cannot make the directory of machine ${spec.id}: ${path}`, {
       cause,
@@ -69,11 +83,14 @@ export async function createMachineDirectory(
     }
     const tools = await findToolCache(dataDir);
     if (tools !== undefined) mounts.push(readOnlyMount(tools, TOOLS));
+    // As Linux does it.
+    const tmpfsMib = Math.floor(spec.memoryMib / 2);
     const agent = [NODE, `/opt/hearth/${basename(agentBundle)}`];
     const config = ociConfig({
       rootfs: image.rootfs,
       hostname: image.hostname,
-      argv: ["/usr/bin/tini", "--", ...(tools === undefined ? agent : ["/bin/sh", "-ec", COVER_TOOLS, "sh", ...agent])],
+      tmpfsMib,
+      argv: [...INIT, ...(tools === undefined ? agent : ["/bin/sh", "-ec", coverTools(tmpfsMib), "sh", ...agent])],
       env: {
         PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         HOME: "/root",
@@ -92,7 +109,7 @@ export async function createMachineDirectory(
     path,
     agentSocket: under("channel/agent.sock"),
     egressSocket: under("channel/egress.sock"),
-    sandbox: { bundle: under("bundle"), state: under("state"), overlay },
+    sandbox: { bundle: under("bundle"), state: under("state"), overlay, diskMib },
     [Symbol.asyncDispose]: remove,
   };
 }

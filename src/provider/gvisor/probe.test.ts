@@ -11,7 +11,7 @@ beforeEach(async () => {
 });
 afterEach(async () => rm(dataDir, { recursive: true }));
 
-const host = (searchPath: string) => ({ dataDir, searchPath, uid: 0, cgroupMount: join(dataDir, "none") });
+const host = (searchPath: string) => ({ dataDir, searchPath, uid: 0, cgroups: undefined });
 
 describe("probeGvisor", () => {
   it("names the command that installs runsc where there is none", async () => {

@@ -8,10 +8,12 @@ import { userInfo } from "node:os";
 import { join } from "node:path";
 import { withDeadline } from "../../lib/deadline.ts";
 import { runCommand } from "../../lib/run-command.ts";
+import { describeLimits } from "../cgroup-root.ts";
+import type { CgroupRoot } from "../cgroup-root.ts";
 import type { Probe } from "../provider.ts";
 import { channelMount, ociConfig, readOnlyMount } from "./bundle.ts";
-import { canLimit } from "./cgroup.ts";
 import { openDoor } from "./guest-door.ts";
+import { describeEnd } from "./loss.ts";
 import type { Runsc } from "./runsc.ts";
 import { findRunsc, runArgv } from "./runsc.ts";
 import { startSandbox } from "./sandbox-process.ts";
@@ -22,8 +24,8 @@ export interface GvisorHost {
   readonly searchPath: string;
   /** Whose processes the sandboxes are. */
   readonly uid: number;
-  /** Where cgroup2 is mounted, if it is. */
-  readonly cgroupMount: string;
+  /** Undefined: machines have no limits. */
+  readonly cgroups: CgroupRoot | undefined;
 }
 
 const PROBE_DEADLINE_MS = 20_000;
@@ -41,8 +43,7 @@ export async function probeGvisor(host: GvisorHost): Promise<Probe> {
     await remember(runsc, host.dataDir);
   }
   const who = host.uid === 0 ? "as root" : "in a user namespace";
-  const limits = (await canLimit(host.cgroupMount)) ? "limits by cgroup v2" : "no limits: no writable cgroup v2";
-  return { ok: true, isolation: "sandbox (gVisor)", detail: `${binary}, ${who}, ${limits}` };
+  return { ok: true, isolation: "sandbox (gVisor)", detail: `${binary}, ${who}, ${describeLimits(host.cgroups)}` };
 }
 
 /** Undefined when a sandbox ran and could reach us; else why not, in one line. Leaves nothing behind. */
@@ -56,6 +57,7 @@ export async function trySandbox(runsc: Runsc, dataDir: string): Promise<string 
     const config = ociConfig({
       rootfs: under("root"),
       hostname: "probe",
+      tmpfsMib: 64,
       argv: ["/node", "--eval", DIAL_AND_ANSWER],
       env: {},
       mounts: [
@@ -66,10 +68,10 @@ export async function trySandbox(runsc: Runsc, dataDir: string): Promise<string 
     });
     await writeFile(under("config.json"), JSON.stringify(config));
     await using door = await openDoor(under("channel/probe.sock"));
-    const directories = { bundle: directory, state: under("state"), overlay: under("overlay") };
+    const directories = { bundle: directory, state: under("state"), overlay: under("overlay"), diskMib: 64 };
     await using sandbox = startSandbox(runArgv(runsc, directories), directory);
     const entered = door.entered.then(() => undefined);
-    const ended = sandbox.ended.then((how) => `it ${how}: ${lastLine(sandbox.console())}`);
+    const ended = sandbox.ended.then((end) => `it ${describeEnd(end)}: ${lastLine(sandbox.console())}`);
     const late = () => `nothing came from it within ${PROBE_DEADLINE_MS / 1000} s`;
     return await withDeadline(Promise.race([entered, ended]), PROBE_DEADLINE_MS, late);
   } catch (error) {

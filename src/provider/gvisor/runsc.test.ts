@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { fakePrograms } from "../../lib/fake-programs.fixture.ts";
 import { findRunsc, runArgv } from "./runsc.ts";
 
-const directories = { bundle: "/run/m1/bundle", state: "/run/m1/state", overlay: "/run/m1/overlay" };
+const directories = { bundle: "/run/m1/bundle", state: "/run/m1/state", overlay: "/run/m1/overlay", diskMib: 100 };
 
 describe("runArgv", () => {
   it("gives an ordinary user a user namespace, and root none", () => {

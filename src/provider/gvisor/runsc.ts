@@ -16,6 +16,8 @@ export interface SandboxDirectories {
   readonly bundle: string;
   readonly state: string;
   readonly overlay: string;
+  /** What the guest may write beside the image, in memory excepted. */
+  readonly diskMib: number;
 }
 
 /** The one that `hearth setup gvisor` put there, else the first on `searchPath`. */
@@ -45,13 +47,13 @@ export function runArgv(runsc: Runsc, directories: SandboxDirectories): readonly
     `--root=${directories.state}`,
     "--platform=systrap",
     "--network=none",
-    // Limits are ours to set (`cgroup.ts`): runsc's own need root and a cgroup of its choice.
+    // Limits are ours to set (`../cgroup.ts`): runsc's own need root and a cgroup of its choice.
     "--ignore-cgroups",
     "--host-uds=open",
     // Without it sudo fails in the guest.
     "--allow-suid",
     // What the guest writes goes to an unnamed file there: in memory it would count as such, and a build can write gigabytes.
-    `--overlay2=root:dir=${directories.overlay}`,
+    `--overlay2=root:dir=${directories.overlay},size=${directories.diskMib}M`,
     "run",
     `--bundle=${directories.bundle}`,
     // Names are local to `--root`; a constant keeps the path of runsc's control socket short.

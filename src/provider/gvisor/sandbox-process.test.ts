@@ -23,18 +23,18 @@ describe("startSandbox", () => {
     expect((await leftovers(runDir)).join("\n")).toContain(directory);
     await Promise.all([sandbox[Symbol.asyncDispose](), sandbox[Symbol.asyncDispose]()]);
     expect(await leftovers(runDir)).toEqual([]);
-    expect(await sandbox.ended).toBe("exited with 9");
+    expect(await sandbox.ended).toEqual({ kind: "exited", code: 9 });
   });
 
   it("says how a sandbox ended by itself, and keeps the end of what it printed", async () => {
     await using sandbox = startSandbox(["sh", "-c", "yes line | head -n 10000 >&2; echo last >&2; exit 3"], directory);
-    expect(await sandbox.ended).toBe("exited with 3");
+    expect(await sandbox.ended).toEqual({ kind: "exited", code: 3 });
     expect(sandbox.console()).toHaveLength(4096);
     expect(sandbox.console()).toMatch(/last\n$/);
   });
 
   it("says so when the program is not there, and disposal is safe", async () => {
     await using sandbox = startSandbox(["hearth-no-such-program"], directory);
-    expect(await sandbox.ended).toContain("could not be started");
+    expect(await sandbox.ended).toMatchObject({ kind: "not_started", message: /ENOENT/ });
   });
 });

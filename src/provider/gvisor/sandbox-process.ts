@@ -7,12 +7,13 @@ import { readFile } from "node:fs/promises";
 import { withDeadline } from "../../lib/deadline.ts";
 import { EngineError } from "../../lib/engine-error.ts";
 import { processesOf } from "./leftovers.ts";
+import type { SandboxEnd } from "./loss.ts";
 
 export interface SandboxProcess extends AsyncDisposable {
   /** Last lines that the sandbox or the agent printed, at most 4 KiB. */
   console(): string;
-  /** Resolves with a phrase for people when all of the sandbox's processes have ended, whatever the reason. */
-  readonly ended: Promise<string>;
+  /** Resolves when all of the sandbox's processes have ended, whatever the reason. */
+  readonly ended: Promise<SandboxEnd>;
 }
 
 const CONSOLE_CHARACTERS = 4096;
@@ -30,9 +31,12 @@ export function startSandbox(argv: readonly string[], directory: string): Sandbo
     });
   }
   // `close` comes after `exit` when the pipes are shut as well, that is when no process of the sandbox holds them any more.
-  const ended = new Promise<string>((resolve) => {
-    child.once("error", (error) => resolve(`could not be started: ${error.message}`));
-    child.once("close", (code, signal) => resolve(signal === null ? `exited with ${code}` : `was killed by ${signal}`));
+  const ended = new Promise<SandboxEnd>((resolve) => {
+    child.once("error", ({ message }) => resolve({ kind: "not_started", message }));
+    child.once("close", (code, signal) =>
+      // Node gives one of the two.
+      resolve(signal === null ? { kind: "exited", code: code ?? 0 } : { kind: "killed", signal }),
+    );
   });
   let destruction: Promise<void> | undefined;
   return {
@@ -45,7 +49,7 @@ export function startSandbox(argv: readonly string[], directory: string): Sandbo
 /** runsc passes its environment on to no guest, yet what it does not need it does not get. */
 const SANDBOX_ENVIRONMENT = { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" };
 
-async function destroy(pid: number | undefined, ended: Promise<string>, directory: string): Promise<void> {
+async function destroy(pid: number | undefined, ended: Promise<SandboxEnd>, directory: string): Promise<void> {
   const settles = async (deadlineMs: number) =>
     withDeadline(
       ended.then(() => true),
