@@ -11,9 +11,9 @@ import { setTimeout as delay } from "node:timers/promises";
 import { answerGreeting } from "../protocol/greeting.ts";
 
 const GREETING_DEADLINE_MS = 2_000;
-/** Between attempts, while a host is away; growing, because one that is away for long may not come back. */
+/** Between attempts, while a host is away; growing, yet a machine that starts as a copy waits for the next attempt. */
 const FIRST_RETRY_MS = 3;
-const LAST_RETRY_MS = 50;
+const LAST_RETRY_MS = 10;
 
 /** Serves one host after another until `signal`. Never rejects: a host that is away or does not greet is tried again. */
 export async function dialHost(

@@ -4,7 +4,6 @@
  * Each open virtio port keeps one thread of libuv's pool in a blocking read, so whoever starts this sets UV_THREADPOOL_SIZE to 8.
  * Any error that nobody expected ends the agent with a stack on the console; the host sees a lost machine.
  */
-import { randomUUID } from "node:crypto";
 import { openSync, readFileSync } from "node:fs";
 import { userInfo } from "node:os";
 import type { Duplex } from "node:stream";
@@ -23,6 +22,8 @@ const toAgent = transport("agent", process.env["HEARTH_AGENT_SOCKET"]);
 const toEgress = transport("egress", process.env["HEARTH_EGRESS_SOCKET"]);
 if (toAgent === undefined) throw new Error("no way to the host: neither HEARTH_AGENT_SOCKET nor a virtio port `agent`");
 
+/** Of the session under way in gVisor, whose kernel keeps its boot id in copies: a host that comes anew may be that of a copy. */
+let ownBootId: string | undefined;
 const options = agentOptions();
 if (toEgress !== undefined) {
   const uplink = new Uplink();
@@ -30,7 +31,10 @@ if (toEgress !== undefined) {
   // Open before the host is answered: its first step may need them.
   for (const door of DOORS) await openDoor(door, uplink);
 }
-await toAgent((stream) => serveAgent(stream, options));
+await toAgent((stream) => {
+  if (process.env["HEARTH_AGENT_SOCKET"] !== undefined) ownBootId = textOf("/proc/sys/kernel/random/uuid");
+  return serveAgent(stream, options);
+});
 
 type Transport = (serve: (session: Duplex) => Promise<void>) => Promise<void>;
 
@@ -45,11 +49,11 @@ function agentOptions(): AgentOptions {
   const isRoot = process.getuid?.() === 0;
   const account = isRoot ? findAccount(readFileSync("/etc/passwd", "utf8"), "runner") : ownAccount();
   if (account === undefined) throw new Error("no user `runner` in /etc/passwd");
-  let made: string | undefined;
   return {
     // The kernel makes it up when it is first read. Nobody may read it before a host asks: copies of this machine are to differ.
+    // And random numbers are the kernel's alone, because copies share the state of this process.
     get bootId() {
-      return textOf("/proc/sys/kernel/random/boot_id") ?? (made ??= randomUUID());
+      return ownBootId ?? textOf("/proc/sys/kernel/random/boot_id") ?? "";
     },
     env: accountEnvironment(account, textOf("/etc/environment") ?? ""),
     runner: isRoot ? account : undefined,
@@ -62,7 +66,7 @@ function ownAccount(): Account {
   return { name: username, uid, gid, home: homedir };
 }
 
-/** gVisor has no boot id, a small image may have no /etc/environment. */
+/** A small image may have no /etc/environment. */
 function textOf(path: string): string | undefined {
   try {
     return readFileSync(path, "utf8").trim();

@@ -16,9 +16,16 @@ mkdir /dev/pts /dev/shm
 # What the kernel does not know on its command line it hands on as environment: hearth_bus is pci or mmio.
 while read -r module; do insmod "/modules/$module.ko"; done < "/modules/order.$hearth_bus"
 
+names="$hearth_disks"
 for disk in /sys/block/vd*; do
-  # The file does not end its line, which read calls a failure.
-  read -r serial < "$disk/serial" || true
+  if [ -n "$hearth_disks" ]; then
+    # Firecracker shows the guest no names of ours: the disks stand in the order in which they were attached.
+    serial="\${names%%,*}"
+    names="\${names#*,}"
+  else
+    # The file does not end its line, which read calls a failure.
+    read -r serial < "$disk/serial" || true
+  fi
   device="/dev/\${disk##*/}"
   case "$serial" in
     root) root="$device" ;;
@@ -28,8 +35,9 @@ for disk in /sys/block/vd*; do
   esac
 done
 
-# What is written goes to a disk of the machine's own, or into its memory where it was given none.
-if [ -n "$scratch" ]; then upper="$scratch /upper ext4 noatime 0 0"; else upper="upper /upper tmpfs size=90% 0 0"; fi
+# What is written goes to a disk of the machine's own, or into its memory where it was given none. Its tables are zero as it is
+# sparse: the kernel would write 300 MB to make them so.
+if [ -n "$scratch" ]; then upper="$scratch /upper ext4 noatime,noinit_itable 0 0"; else upper="upper /upper tmpfs size=90% 0 0"; fi
 echo "$root /lower squashfs ro 0 0
 $upper" > /etc/fstab.disks
 if [ -n "$tools" ]; then echo "$tools /tools squashfs ro 0 0" >> /etc/fstab.disks; fi
@@ -70,7 +78,29 @@ if [ -e /machine/authorities.pem ]; then
   cat /machine/authorities.pem >> /new/etc/ssl/certs/ca-certificates.crt
 fi
 
+if [ "$hearth_channel" = vsock ]; then
+  mkdir -p -m 700 /new/run/hearth
+  cp /vsock-bridge.py /new/opt/hearth/vsock-bridge.py
+  if [ ! -x /new/usr/bin/python3 ]; then echo "hearth: the image has no python3, which vsock needs"; exit 1; fi
+  chroot /new /usr/bin/python3 -I /opt/hearth/vsock-bridge.py &
+  sockets="HEARTH_AGENT_SOCKET=/run/hearth/agent HEARTH_EGRESS_SOCKET=/run/hearth/egress"
+fi
+
+set -- /usr/bin/tini -- /opt/externals/node24/bin/node /opt/hearth/agent.mjs
+# What a copy of this machine needs first waits here already when the machine is saved. The new root's own shell starts it: the
+# files of this one are removed at any moment from now.
+if [ -n "$hearth_template" ]; then
+  if [ ! -x /new/usr/bin/perl ]; then echo "hearth: no template, as the image has no perl"; fi
+  cp /fix-up.pl /new/opt/hearth/fix-up.pl
+  for port in /sys/class/virtio-ports/*; do
+    read -r name < "$port/name"
+    if [ "$name" = fixup ]; then
+      set -- /bin/sh -c '/usr/bin/perl /opt/hearth/fix-up.pl 0<> "$0" 1>&0 & exec "$@"' "/dev/\${port##*/}" "$@"
+    fi
+  done
+fi
+
 # Each of the agent's two ports keeps a thread of libuv's pool in a blocking read.
-exec env -i HOME=/root LANG=C.UTF-8 UV_THREADPOOL_SIZE=8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \\
-  /bin/busybox switch_root /new /usr/bin/tini -- /opt/externals/node24/bin/node /opt/hearth/agent.mjs
+exec env -i $sockets HOME=/root LANG=C.UTF-8 UV_THREADPOOL_SIZE=8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \\
+  /bin/busybox switch_root /new "$@"
 `;

@@ -8,10 +8,12 @@ import { join } from "node:path";
 import { EngineError } from "../lib/engine-error.ts";
 import { writeCpio } from "./cpio.ts";
 import type { CpioEntry } from "./cpio.ts";
+import { FIX_UP_SCRIPT } from "./fix-up-script.ts";
 import { INIT_SCRIPT } from "./init-script.ts";
 import { BOOT_MODULES, loadInOrder } from "./kernel-modules.ts";
 import type { VirtioBus } from "./kernel-modules.ts";
 import type { Kernel } from "./kernel.ts";
+import { VSOCK_BRIDGE } from "./vsock-bridge.ts";
 
 export interface MachineFiles {
   /** The bundled agent: one ES module. */
@@ -24,13 +26,15 @@ export interface MachineFiles {
 
 const BUSYBOX = "/bin/busybox";
 /** The commands of the init script that the shell does not do itself. */
-const APPLETS = ["sh", "mount", "mkdir", "insmod", "ip", "chown", "cp", "cat", "env"];
+const APPLETS = ["sh", "mount", "mkdir", "insmod", "ip", "chown", "chroot", "cp", "cat", "env"];
 
 /** Throws SETUP_FAILED when the host has no static busybox to take along. */
 export async function baseInitrd(kernel: Kernel): Promise<Buffer> {
   const entries: CpioEntry[] = [
     ...["bin", "dev", "etc", "lower", "machine", "modules", "new", "proc", "sys", "tools", "upper"].map(directory),
     file("init", 0o755, INIT_SCRIPT),
+    file("fix-up.pl", 0o644, FIX_UP_SCRIPT),
+    file("vsock-bridge.py", 0o644, VSOCK_BRIDGE),
     file("bin/busybox", 0o755, await readStaticBusybox()),
     ...APPLETS.map((name): CpioEntry => ({ kind: "link", path: `bin/${name}`, target: "busybox" })),
     file(

@@ -10,6 +10,9 @@ import type { Image } from "../image/image-store.ts";
 import { prepareKernel } from "../image/kernel.ts";
 import { prepareDisks } from "../image/squashfs.ts";
 import { probeKvm } from "../provider/qemu/kvm-probe.ts";
+import type { QemuProviderOptions } from "../provider/qemu/prepare.ts";
+import { prepareTemplate } from "../provider/qemu/provider.ts";
+import type { MachineSpec } from "../provider/provider.ts";
 import { qemuPackages, readQemuVersion } from "../provider/qemu/probe.ts";
 import { ensurePackages } from "./apt.ts";
 import { setupGvisor } from "./gvisor.ts";
@@ -18,6 +21,11 @@ export interface SetupOptions {
   readonly dataDir: string;
   readonly progress: (line: string) => void;
   readonly signal: AbortSignal;
+  /** What machines are made of and like on this host: a template of them is made ahead. Undefined: by the first that needs it. */
+  readonly machines?: () => Promise<{
+    readonly options: Pick<QemuProviderOptions, "agentBundle" | "cgroups">;
+    readonly spec: MachineSpec;
+  }>;
 }
 
 /** `best`: what this host runs machines with when none is named. `all`: everything it can. */
@@ -63,6 +71,10 @@ async function setupGvisorAndImage(options: SetupOptions): Promise<void> {
 async function setupQemu(options: SetupOptions): Promise<void> {
   await ensurePackages(qemuPackages, options);
   await setupImage(undefined, options);
+  if (options.machines === undefined) return;
+  const { options: host, spec } = await options.machines();
+  const accelerator = (await kvmWorks(options)) ? "kvm" : "tcg";
+  await prepareTemplate({ ...options, ...host, accelerator }, spec, options.signal);
 }
 
 /** Only a guest that boots is proof; where there is not even the device, nothing is installed to find out. */

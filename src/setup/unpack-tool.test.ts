@@ -36,26 +36,26 @@ describe("unpackZip", () => {
     // The size that the directory of the archive names.
     zip.writeUInt32LE(10, zip.indexOf(Buffer.from("PK\x01\x02", "latin1")) + 24);
     const unpacking = unpackZip(zip, directory, (path) => ({ path, executable: false }));
-    await expect(unpacking).rejects.toThrow(/larger/u);
+    await expect(unpacking).rejects.toThrow(/longer than/u);
   });
 
-  it("throws and nothing else for what is no archive, or was cut or changed", () => {
+  it("throws and nothing else for what is no archive, or was cut or changed", async () => {
     const zip = writeZip({ a: "1", "b/c": "2".repeat(500) });
-    expect(() => [...readZip(Buffer.from("no"))]).toThrow("not a zip archive");
-    fc.assert(
-      fc.property(fc.nat(zip.length - 1), fc.nat(255), (at, byte) => {
+    await expect(readZip(Buffer.from("no"))).rejects.toThrow("not a zip archive");
+    await fc.assert(
+      fc.asyncProperty(fc.nat(zip.length - 1), fc.nat(255), async (at, byte) => {
         const changed = Buffer.from(zip);
         changed[at] = byte;
         // Whatever is thrown, it is an error, and nothing of it comes out of bounds.
-        expect(["read", "refused"]).toContain(outcomeOf(changed));
+        expect(["read", "refused"]).toContain(await outcomeOf(changed));
       }),
     );
   });
 });
 
-function outcomeOf(zip: Buffer): string {
+async function outcomeOf(zip: Buffer): Promise<string> {
   try {
-    for (const { content } of readZip(zip)) if (content().length > 1 << 20) return "too much";
+    for (const { content } of await readZip(zip)) if ((await content()).length > 1 << 20) return "too much";
     return "read";
   } catch (error) {
     return error instanceof Error ? "refused" : "thrown";

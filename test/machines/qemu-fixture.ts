@@ -1,4 +1,6 @@
 /** Real QEMU machines for tests: the host's own image and kernel, and a place of its own for everything else. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtemp, readFile, readdir, rm, symlink } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,7 +9,8 @@ import { buildImage } from "../../src/image/build-image.ts";
 import { defaultDefinition } from "../../src/image/definition.ts";
 import { prepareKernel } from "../../src/image/kernel.ts";
 import { prepareDisks } from "../../src/image/squashfs.ts";
-import type { QemuProviderOptions } from "../../src/provider/qemu/provider.ts";
+import { findCgroupRoot, thisHost } from "../../src/provider/cgroup-root.ts";
+import type { QemuProviderOptions } from "../../src/provider/qemu/prepare.ts";
 
 const env = process.env;
 const hostDataDir = env["HEARTH_DATA"] ?? join(env["XDG_DATA_HOME"] ?? join(homedir(), ".local/share"), "hearth");
@@ -23,8 +26,18 @@ export async function qemuFixture(): Promise<QemuFixture> {
   const dataDir = await mkdtemp(join(tmpdir(), "hearth-test-qemu-"));
   for (const name of ["images", "kernels"]) await symlink(join(hostDataDir, name), join(dataDir, name));
   return {
-    options: { dataDir, agentBundle: await agentBundle(hostDataDir), accelerator: "tcg", progress: () => undefined },
+    options: await qemuOptions(dataDir),
     [Symbol.asyncDispose]: async () => rm(dataDir, { recursive: true }),
+  };
+}
+
+export async function qemuOptions(dataDir: string): Promise<QemuProviderOptions> {
+  return {
+    dataDir,
+    agentBundle: await agentBundle(hostDataDir),
+    accelerator: "tcg",
+    progress: () => undefined,
+    cgroups: await findCgroupRoot(await thisHost()),
   };
 }
 
@@ -45,4 +58,22 @@ export async function qemuLeftovers(dataDir: string, idPrefix: string): Promise<
   // Made by the first machine.
   const files = await readdir(join(dataDir, "machines")).catch(() => []);
   return [...processes.map((pid) => `process ${pid}`), ...files.map((name) => `file ${name}`)];
+}
+
+/** A process of its own that provisions a machine, to be killed. */
+export function holdMachine(
+  dataDir: string,
+  id: string,
+): { says(words: string): Promise<void>; kill(): void; readonly said: () => string } {
+  const script = join(import.meta.dirname, "hold-qemu-machine.ts");
+  const holder = spawn(process.execPath, [script, dataDir, id], { stdio: ["ignore", "pipe", "inherit"] });
+  let said = "";
+  holder.stdout.on("data", (chunk: Buffer) => (said += chunk.toString()));
+  return {
+    says: async (words) => {
+      while (!said.includes(words)) await once(holder.stdout, "data");
+    },
+    kill: () => void holder.kill("SIGKILL"),
+    said: () => said,
+  };
 }

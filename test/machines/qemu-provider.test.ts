@@ -3,9 +3,7 @@
  * machine can show: what the guest cannot reach or change, how its loss is told, and that nothing is left on the host whatever
  * is killed (SECURITY-RELIABILITY A28, A31, F05, F06).
  */
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { connectAgent } from "../../src/protocol/connect-agent.ts";
@@ -14,12 +12,17 @@ import type { Machine } from "../../src/provider/provider.ts";
 import { createQemuProvider } from "../../src/provider/qemu/provider.ts";
 import { machineSpec, shell } from "./gvisor-fixture.ts";
 import type { QemuFixture } from "./qemu-fixture.ts";
-import { qemuFixture, qemuLeftovers, qemuProcesses } from "./qemu-fixture.ts";
+import { holdMachine, qemuFixture, qemuLeftovers, qemuProcesses } from "./qemu-fixture.ts";
 
 let fixture: QemuFixture;
 const { signal } = new AbortController();
 const CONTRACT = `contract-${process.pid}-`;
 const OWN = `test-${process.pid}-`;
+
+/** No capability, as /proc shows it. */
+const NONE = "0000000000000000";
+/** Nothing may end it: what the kernel then takes is everything else. */
+const HOG = "echo -1000 > /proc/self/oom_score_adj; exec tail /dev/zero";
 
 beforeAll(async () => {
   fixture = await qemuFixture();
@@ -75,7 +78,7 @@ describe("a QEMU machine", () => {
           (exec 3<>/dev/tcp/$address) 2>/dev/null && echo "reached $address"
         done
         cat /sys/class/virtio-ports/*/name; ls /dev/kvm /var/run/docker.sock 2>/dev/null || true`;
-      expect(await root(script)).toEqual({ code: 0, output: "lo\nagent\negress" });
+      expect(await root(script)).toEqual({ code: 0, output: "lo\nagent\negress\nfixup" });
     });
 
     it("cannot write to the disks it shares with others, even as root", async () => {
@@ -95,14 +98,52 @@ describe("a QEMU machine", () => {
       expect(last).toBe("hearth-test-authority");
     });
 
+    it("runs in a QEMU without rights: an account of its own, no capability, no way to gain one, and its sandbox on", async () => {
+      const [pid] = await qemuProcesses(machine.id);
+      const status = await statusOf(pid);
+      expect(status).toMatchObject({ NoNewPrivs: "1", Seccomp: "2", CapEff: NONE, CapPrm: NONE, CapInh: NONE });
+      if (process.getuid?.() !== 0) return;
+      expect(status).toMatchObject({ CapBnd: NONE, Groups: "" });
+      expect(status["Uid"]).toMatch(/^(\d{10})\t\1\t\1\t\1$/);
+      await using other = await createQemuProvider(fixture.options).provision(machineSpec(`${OWN}2`), signal);
+      const [otherPid] = await qemuProcesses(other.id);
+      expect((await statusOf(otherPid))["Uid"]).not.toBe(status["Uid"]);
+    });
+
+    it("is not lost when a step takes all of its memory: the kernel ends the step", async () => {
+      expect(await runner("tail /dev/zero || exit $?")).toMatchObject({ code: 137 });
+      expect((await runner("echo still here")).output).toBe("still here");
+    });
+
     it("is lost, with the kernel's own words, when its kernel panics", async () => {
       const panicking = root("echo c > /proc/sysrq-trigger").catch((error: unknown) => error);
-      const { reason, console } = await machine.lost;
+      const { cause, reason, console } = await machine.lost;
+      expect(cause).toBe("kernel_panic");
       expect(reason).toBe("the guest's kernel panicked (sysrq triggered crash)");
       expect(console).toContain("Kernel panic - not syncing");
       expect(console.length).toBeLessThanOrEqual(4096);
       expect(await panicking).toMatchObject({ code: "MACHINE_LOST" });
     });
+  });
+
+  it.each([
+    ["agent_ended", "when its agent is killed", "pkill -KILL -f hearth/agent.mjs"],
+    ["out_of_memory", "when the kernel has nothing left but its agent to kill", HOG],
+  ] as const)("is lost with the cause %s %s", async (cause, _when, script) => {
+    await using machine = await createQemuProvider(fixture.options).provision(
+      machineSpec(`${OWN}${cause.slice(0, 3)}`),
+      signal,
+    );
+    const agent = connectAgent(machine.agent);
+    const ended = shell(agent, script, "root").catch((error: unknown) => error);
+    expect(await machine.lost).toMatchObject({ cause });
+    expect(await ended).toMatchObject({ code: "MACHINE_LOST" });
+  });
+
+  it("is lost with the cause killed when QEMU is", async () => {
+    await using machine = await createQemuProvider(fixture.options).provision(machineSpec(`${OWN}killed`), signal);
+    for (const pid of await qemuProcesses(machine.id)) process.kill(pid, "SIGKILL");
+    expect(await machine.lost).toMatchObject({ cause: "killed", reason: "QEMU was killed by SIGKILL" });
   });
 
   it("does not start when its agent ends at once, and says what the console said", async () => {
@@ -111,7 +152,7 @@ describe("a QEMU machine", () => {
     const provider = createQemuProvider({ ...fixture.options, agentBundle });
     await expect(provider.provision(machineSpec(`${OWN}broken`), signal)).rejects.toMatchObject({
       code: "MACHINE_START_FAILED",
-      message: expect.stringMatching(/kernel panicked.*cannot go on/s),
+      message: expect.stringMatching(/the agent ended.*cannot go on/s),
     });
   });
 
@@ -125,14 +166,10 @@ describe("a QEMU machine", () => {
   });
 
   it("dies with the process that made it, even when that one is killed", async () => {
-    const { dataDir, agentBundle } = fixture.options;
-    const script = join(import.meta.dirname, "hold-qemu-machine.ts");
-    const holder = spawn(process.execPath, [script, dataDir, agentBundle, `${OWN}orphan`], {
-      stdio: ["ignore", "pipe", "inherit"],
-    });
-    await once(holder.stdout, "data");
+    const holder = holdMachine(fixture.options.dataDir, `${OWN}orphan`);
+    await holder.says("ready");
     expect(await qemuProcesses(`${OWN}orphan`)).toHaveLength(1);
-    holder.kill("SIGKILL");
+    holder.kill();
     await expect.poll(() => qemuProcesses(`${OWN}orphan`), { timeout: 10_000 }).toEqual([]);
   });
 
@@ -140,3 +177,17 @@ describe("a QEMU machine", () => {
     expect(await qemuLeftovers(fixture.options.dataDir, OWN)).toEqual([]);
   });
 });
+
+async function statusOf(pid: number | undefined): Promise<Record<string, string>> {
+  const text = await readFile(`/proc/${pid}/status`, "utf8");
+  return Object.fromEntries(
+    text
+      .split("\n")
+      .flatMap((line) => [/^(\w+):\s*(.*?)\s*$/.exec(line)?.slice(1) ?? []])
+      .filter(isPair),
+  );
+}
+
+function isPair(pair: string[]): pair is [string, string] {
+  return pair.length === 2;
+}

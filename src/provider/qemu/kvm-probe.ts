@@ -3,11 +3,12 @@
  * take every call, and a guest still never run (seen on hosts that are virtual machines themselves). The answer costs up to a few
  * seconds, so it is remembered until the host reboots or kernel or QEMU change.
  */
-import { access, constants, mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { access, constants, mkdir, open, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { boolean, object, safeParse, string } from "zod/mini";
 import { initrdThatSays } from "../../image/initrd.ts";
 import type { Kernel } from "../../image/kernel.ts";
+import { PLAIN_PREFIX } from "./confinement.ts";
 import { startQemu } from "./qemu-process.ts";
 import { unnamedFile } from "./unnamed-file.ts";
 
@@ -86,13 +87,17 @@ async function remember(dataDir: string, key: string, answer: KvmAnswer): Promis
 async function bootUnderKvm({ dataDir, kernel }: KvmProbeOptions): Promise<KvmAnswer> {
   const content = await initrdThatSays(MARKER);
   await using initrd = await unnamedFile(dataDir, (path) => writeFile(path, content));
+  await using vmlinux = await open(kernel.vmlinux, "r");
   await using qemu = startQemu({
     name: "hearth-kvm-probe",
+    prefix: [...PLAIN_PREFIX, "--"],
     accelerator: "kvm",
     cpus: 1,
     memoryMib: 128,
-    kernel: kernel.vmlinux,
+    kernel: vmlinux,
     initrd,
+    memory: undefined,
+    start: "boot",
     disks: [],
     ports: [],
   });
@@ -103,7 +108,7 @@ async function bootUnderKvm({ dataDir, kernel }: KvmProbeOptions): Promise<KvmAn
   try {
     return await Promise.race([
       qemu.console.said(new RegExp(MARKER)).then((): KvmAnswer => ({ works: true })),
-      qemu.ended.then((how): KvmAnswer => ({ works: false, reason: `${how} ${qemu.console.text()}`.trim() })),
+      qemu.ended.then((how): KvmAnswer => ({ works: false, reason: `${how.reason} ${qemu.console.text()}`.trim() })),
       deadline.promise,
     ]);
   } finally {

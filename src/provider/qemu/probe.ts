@@ -43,15 +43,15 @@ export async function probeQemu({ dataDir, accelerator }: QemuHost): Promise<Pro
   return { ok: true, isolation: ISOLATION.kvm, detail: `${detail}, a guest has booted under KVM` };
 }
 
-/** Throws PROVIDER_UNAVAILABLE without QEMU, and KVM_UNAVAILABLE where KVM was asked for: there is no step down. */
-export async function requireQemu({ dataDir, accelerator }: QemuHost, kernel: Kernel): Promise<void> {
+/** QEMU's version. Throws PROVIDER_UNAVAILABLE without QEMU, and KVM_UNAVAILABLE where KVM was asked for: there is no step down. */
+export async function requireQemu({ dataDir, accelerator }: QemuHost, kernel: Kernel): Promise<string> {
   const qemuVersion = await readQemuVersion();
   if (qemuVersion === undefined) {
     throw new EngineError("PROVIDER_UNAVAILABLE", `Cannot start a machine: ${QEMU} is not installed`, { hint: SETUP });
   }
-  if (accelerator === "tcg") return;
+  if (accelerator === "tcg") return qemuVersion;
   const kvm = await probeKvm({ dataDir, kernel, qemuVersion });
-  if (kvm.works) return;
+  if (kvm.works) return qemuVersion;
   throw new EngineError("KVM_UNAVAILABLE", `Cannot start a machine under KVM: ${kvm.reason}`, { hint: WITHOUT_KVM });
 }
 

@@ -5,39 +5,27 @@
  * A machine has no network card. Two serial ports lead out of it: `agent`, and `egress`, on which the guest asks and the host
  * decides.
  */
-import { readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
-import { prepareToolDisk } from "../../image/tool-cache.ts";
 import { GUEST_LAYOUT } from "../../image/guest-layout.ts";
-import { requireImage } from "../../image/image-store.ts";
-import { baseInitrd, machineInitrd } from "../../image/initrd.ts";
-import { prepareKernel } from "../../image/kernel.ts";
-import type { Kernel } from "../../image/kernel.ts";
-import { prepareDisks } from "../../image/squashfs.ts";
-import type { ImageDisks } from "../../image/squashfs.ts";
-import { untilAborted } from "../../lib/deadline.ts";
+import { listImages } from "../../image/image-store.ts";
+import { findKernel } from "../../image/kernel.ts";
 import { EngineError } from "../../lib/engine-error.ts";
-import { greetGuest } from "../../protocol/greeting.ts";
+import { obtainTemplate, pruneTemplates } from "../../template/template-store.ts";
+import type { HeldTemplate, Obtained, Template } from "../../template/template-store.ts";
 import type { Capabilities, Machine, MachineLoss, MachineSpec, Provider } from "../provider.ts";
-import { ISOLATION, probeQemu, requireQemu } from "./probe.ts";
-import type { QemuHost } from "./probe.ts";
-import type { Accelerator } from "./qemu-arguments.ts";
-import { startQemu } from "./qemu-process.ts";
+import { confine } from "./confinement.ts";
+import { untilLost } from "./loss.ts";
+import { prepare } from "./prepare.ts";
+import type { QemuProviderOptions } from "./prepare.ts";
+import { ISOLATION, probeQemu } from "./probe.ts";
 import type { QemuProcess } from "./qemu-process.ts";
-import { createScratchDisk } from "./scratch-disk.ts";
-import { unnamedFile } from "./unnamed-file.ts";
-
-export interface QemuProviderOptions extends QemuHost {
-  /** Path of the guest agent: one ES module. */
-  readonly agentBundle: string;
-  /** Told what takes long: a download, a disk being packed. */
-  readonly progress: (line: string) => void;
-}
+import { bootMachine, copyMachine } from "./start-machine.ts";
+import type { MachineRequest } from "./start-machine.ts";
+import { TEMPLATE_ROOM_BYTES, fillTemplate, templateParts } from "./template.ts";
 
 const CAPABILITIES: Capabilities = { isolation: "vm", checkpoint: false, containers: false, egress: true };
 
-/** Emulation takes 5 s on an idle host; hosts that emulate are seldom idle. */
-const START_DEADLINE_MS: { readonly [accelerator in Accelerator]: number } = { kvm: 30_000, tcg: 180_000 };
+/** For a few sizes of machines; each is 200 MB on the disk. */
+const KEPT_TEMPLATES = 6;
 
 export function createQemuProvider(options: QemuProviderOptions): Provider {
   return {
@@ -49,110 +37,103 @@ export function createQemuProvider(options: QemuProviderOptions): Provider {
 }
 
 async function provision(options: QemuProviderOptions, spec: MachineSpec, signal: AbortSignal): Promise<Machine> {
-  signal.throwIfAborted();
-  const prepared = await prepare(options, spec.image, signal);
-  const qemu = await start(options, spec, prepared, signal);
-  const deadlineMs = START_DEADLINE_MS[options.accelerator];
-  try {
-    await untilAborted(Promise.race([greetAgent(qemu, deadlineMs), throwWhenLost(qemu)]), signal);
-  } catch (error) {
-    await qemu[Symbol.asyncDispose]();
-    signal.throwIfAborted();
-    throw await startFailure(spec, qemu, error);
-  }
-  return machineOf(spec, options.accelerator, qemu);
+  await using undo = new AsyncDisposableStack();
+  const request = await prepareRequest(options, spec, signal, undo);
+  const qemu = undo.use((await tryCopy(request)) ?? (await bootMachine(request)));
+  return machineOf(request, qemu, undo.move());
 }
 
-interface Prepared {
-  readonly kernel: Kernel;
-  readonly disks: ImageDisks;
-  readonly tools: string | undefined;
-}
-
-async function prepare(options: QemuProviderOptions, name: string | undefined, signal: AbortSignal): Promise<Prepared> {
-  const { dataDir, progress } = options;
-  const image = await requireImage(dataDir, name);
-  const kernel = await prepareKernel({ dataDir, progress, signal });
-  await requireQemu(options, kernel);
-  const disks = await prepareDisks(image, { progress, signal });
-  return { kernel, disks, tools: await prepareToolDisk(dataDir, { progress, signal }) };
-}
-
-async function start(
-  { dataDir, accelerator, agentBundle }: QemuProviderOptions,
+/** Makes the template that machines of this kind are copied from, so that not even the first has to wait for it. */
+export async function prepareTemplate(
+  options: QemuProviderOptions,
   spec: MachineSpec,
-  { kernel, disks, tools }: Prepared,
   signal: AbortSignal,
-): Promise<QemuProcess> {
-  const agent = await readFile(agentBundle);
-  const { certificateAuthorities } = spec;
-  const { work, temp, actions } = GUEST_LAYOUT;
-  const directories = [work, temp, actions];
-  const archives = [await baseInitrd(kernel), machineInitrd({ agent, certificateAuthorities, directories })];
-  // On the disk that holds the images, as what a machine writes may be much.
-  const directory = join(dataDir, "machines");
-  await using initrd = await unnamedFile(directory, (path) => writeFile(path, archives));
-  await using scratch = await createScratchDisk(directory, signal);
-  return startQemu({
-    name: `hearth-${spec.id}`,
-    accelerator,
-    cpus: spec.cpus,
-    memoryMib: spec.memoryMib,
-    kernel: kernel.vmlinux,
-    initrd,
-    disks: [
-      { id: "root", file: disks.root },
-      { id: "externals", file: disks.externals },
-      ...(tools === undefined ? [] : [{ id: "tools", file: tools }]),
-      ...(scratch === undefined ? [] : [{ id: "scratch", file: scratch }]),
-    ],
-    ports: ["agent", "egress"],
+): Promise<void> {
+  await using undo = new AsyncDisposableStack();
+  const template = await obtain(await prepareRequest(options, spec, signal, undo));
+  if (template.kind === "held") await template[Symbol.asyncDispose]();
+  else options.progress(`machine: no template: ${template.reason}`);
+}
+
+async function prepareRequest(
+  options: QemuProviderOptions,
+  spec: MachineSpec,
+  signal: AbortSignal,
+  undo: AsyncDisposableStack,
+): Promise<MachineRequest> {
+  signal.throwIfAborted();
+  const prepared = await prepare(options, spec, signal);
+  return { options, spec, prepared, confinement: undo.use(await confine(options, spec, signal)), signal };
+}
+
+/** Undefined, and said, where a machine has to be booted: it takes longer and is the same machine. */
+async function tryCopy(request: MachineRequest): Promise<QemuProcess | undefined> {
+  const { options, signal } = request;
+  const say = (why: string): void => options.progress(`machine: booted, not copied from a template: ${why}`);
+  try {
+    const template = await obtain(request);
+    if (template.kind === "held") return await copyOf(request, template);
+    say(template.reason);
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!(error instanceof EngineError)) throw error;
+    say(error.message);
+  }
+  return undefined;
+}
+
+async function obtain(request: MachineRequest): Promise<Obtained> {
+  const { options, signal } = request;
+  const template = await obtainTemplate({
+    dataDir: options.dataDir,
+    parts: await templateParts(request),
+    fill: (directory) => fillTemplate(request, directory),
+    roomBytes: TEMPLATE_ROOM_BYTES,
+    progress: options.progress,
+    signal,
   });
+  if (template.kind === "held" && template.isNew) await pruneOld(options.dataDir, signal);
+  return template;
 }
 
-/** Both ports: a guest that answers on one and not on the other is not whole. */
-async function greetAgent(qemu: QemuProcess, deadlineMs: number): Promise<void> {
-  await Promise.all(["agent", "egress"].map((name) => greetGuest(qemu.port(name), { deadlineMs })));
+/** A template that gives no machine is made anew the next time. */
+async function copyOf(request: MachineRequest, template: HeldTemplate): Promise<QemuProcess> {
+  await using held = template;
+  try {
+    return await copyMachine(request, held.directory);
+  } catch (error) {
+    request.signal.throwIfAborted();
+    await held.discard();
+    throw error;
+  }
 }
 
-async function throwWhenLost(qemu: QemuProcess): Promise<never> {
-  throw new Error(await untilLost(qemu));
+/** Those of images and kernels that are no more, and all but the few that were used last. */
+async function pruneOld(dataDir: string, signal: AbortSignal): Promise<void> {
+  const images = new Set((await listImages(dataDir)).map(({ digest }) => digest));
+  const kernel = (await findKernel(dataDir))?.vmlinux;
+  const isWanted = ({ parts }: Template): boolean => images.has(parts.image) && parts["kernel"] === kernel;
+  await pruneTemplates(dataDir, { provider: "qemu", isWanted, keep: KEPT_TEMPLATES, signal });
 }
 
-const PANIC = /Kernel panic - not syncing: ([^\r\n]*)[\r\n]/;
-
-/** Resolves with the reason when the guest has panicked or QEMU has ended, for whatever cause. */
-async function untilLost(qemu: QemuProcess): Promise<string> {
-  const panicked = qemu.console.said(PANIC).then((words) => {
-    const killed = /Out of memory: Killed process \d+ \(([^)]*)\)/.exec(qemu.console.text())?.[1];
-    return `the guest's kernel panicked (${words})${killed === undefined ? "" : `: out of memory, ${killed} was killed`}`;
-  });
-  return await Promise.race([panicked, qemu.ended]);
-}
-
-async function startFailure(spec: MachineSpec, qemu: QemuProcess, cause: unknown): Promise<EngineError> {
-  // The ports close a moment before QEMU has ended, but how it ended says more.
-  const portClosed = cause instanceof EngineError && cause.code === "MACHINE_LOST";
-  const reason = portClosed || !(cause instanceof Error) ? await untilLost(qemu) : cause.message;
-  const console = qemu.console.text();
-  const message = `Cannot start machine ${spec.id}: ${reason}${console === "" ? "" : `\n${console}`}`;
-  return new EngineError("MACHINE_START_FAILED", message, { cause });
-}
-
-function machineOf(spec: MachineSpec, accelerator: Accelerator, qemu: QemuProcess): Machine {
+function machineOf(
+  { options, spec, confinement }: MachineRequest,
+  qemu: QemuProcess,
+  resources: AsyncDisposableStack,
+): Machine {
   let disposal: Promise<void> | undefined;
   const lost = Promise.withResolvers<MachineLoss>();
-  void untilLost(qemu).then((reason) => {
-    if (disposal === undefined) lost.resolve({ cause: "ended", reason, console: qemu.console.text() });
+  void untilLost(qemu, confinement).then((loss) => {
+    if (disposal === undefined) lost.resolve(loss);
   });
   return {
     id: spec.id,
-    isolation: ISOLATION[accelerator],
+    isolation: ISOLATION[options.accelerator],
     capabilities: CAPABILITIES,
     layout: GUEST_LAYOUT,
     agent: qemu.port("agent"),
     egress: qemu.port("egress"),
     lost: lost.promise,
-    [Symbol.asyncDispose]: () => (disposal ??= qemu[Symbol.asyncDispose]()),
+    [Symbol.asyncDispose]: () => (disposal ??= resources.disposeAsync()),
   };
 }

@@ -9,6 +9,8 @@ const machine: QemuMachine = {
   memoryMib: 2048,
   kernel: "/k/vmlinux",
   initrd: "/proc/self/fd/6",
+  memory: undefined,
+  start: "boot",
   disks: [
     { id: "root", path: "/images/a,b/root.sqfs", writable: false },
     { id: "scratch", path: "/proc/self/fd/7", writable: true },
@@ -63,5 +65,25 @@ describe("qemuArguments", () => {
   it("says memory and processors as they were asked for", () => {
     const argv = qemuArguments(machine);
     expect([valuesOf("-m", argv), valuesOf("-smp", argv)]).toEqual([["2048M"], ["2"]]);
+  });
+
+  it.each([
+    ["shared", "share=on"],
+    ["private", "share=off"],
+    ["readonly", "share=off,readonly=on,rom=off"],
+  ] as const)("gives memory from a file as %s", (access, how) => {
+    const argv = qemuArguments({ ...machine, memory: { path: "/proc/self/fd/8", access } });
+    expect(valuesOf("-M", argv)[0]).toMatch(/,memory-backend=memory$/);
+    expect(valuesOf("-object", argv)).toContain(
+      `memory-backend-file,id=memory,size=2048M,mem-path=/proc/self/fd/8,${how}`,
+    );
+  });
+
+  it("lets only a copy wait for a saved state, with the devices and the kernel of its template", () => {
+    const template = qemuArguments({ ...machine, start: "template" });
+    const copy = qemuArguments({ ...machine, start: "copy" });
+    expect(copy).toEqual([...template, "-incoming", "defer"]);
+    expect(valuesOf("-append", template)[0]).toContain("hearth_template=1");
+    expect(valuesOf("-append", qemuArguments(machine))[0]).not.toContain("hearth_template");
   });
 });

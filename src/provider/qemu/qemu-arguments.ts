@@ -14,11 +14,22 @@ export interface QemuMachine {
   readonly cpus: number;
   readonly memoryMib: number;
   readonly kernel: string;
-  readonly initrd: string;
+  /** A machine that goes on from a saved state has read its own long ago. */
+  readonly initrd: string | undefined;
+  /** Undefined: memory that is nobody else's and gone with the machine. */
+  readonly memory: QemuMemory | undefined;
+  /** `template`: boots, and is to be saved. `copy`: waits to be told a saved state. */
+  readonly start: "boot" | "template" | "copy";
   readonly disks: readonly QemuDisk[];
   readonly ports: readonly QemuPort[];
   /** Descriptor of a connected socket that QEMU inherits, for its control protocol. */
   readonly controlFd: number;
+}
+
+export interface QemuMemory {
+  readonly path: string;
+  /** `shared`: what the machine writes goes into the file. Else it is the machine's own; `readonly`: for QEMU the file is too. */
+  readonly access: "shared" | "private" | "readonly";
 }
 
 interface QemuDisk {
@@ -51,7 +62,7 @@ export function qemuArguments(machine: QemuMachine): string[] {
   return [
     "-name",
     machine.name,
-    ...platform(machine.accelerator),
+    ...platform(machine),
     "-m",
     `${machine.memoryMib}M`,
     "-smp",
@@ -67,10 +78,9 @@ export function qemuArguments(machine: QemuMachine): string[] {
     SANDBOX,
     "-kernel",
     machine.kernel,
-    "-initrd",
-    machine.initrd,
+    ...(machine.initrd === undefined ? [] : ["-initrd", machine.initrd]),
     "-append",
-    kernelCommandLine(machine.accelerator),
+    kernelCommandLine(machine),
     "-chardev",
     "stdio,id=console,signal=off,mux=off",
     "-serial",
@@ -87,24 +97,39 @@ export function qemuArguments(machine: QemuMachine): string[] {
     "-device",
     `virtio-serial-${bus}`,
     ...machine.ports.flatMap(portArguments),
+    ...memoryArguments(machine),
+    ...(machine.start === "copy" ? ["-incoming", "defer"] : []),
   ];
 }
 
-function platform(accelerator: Accelerator): string[] {
+function platform({ accelerator, memory }: QemuMachine): string[] {
+  const backend = memory === undefined ? "" : ",memory-backend=memory";
   switch (accelerator) {
-    case "kvm":
-      return ["-M", "microvm,x-option-roms=off,pit=on,pic=on,isa-serial=on,rtc=on", "-accel", "kvm", "-cpu", "host"];
-    case "tcg":
-      return ["-M", "q35,usb=off,vmport=off", "-bios", "qboot.rom", "-accel", "tcg,thread=multi", "-cpu", EMULATED_CPU];
+    case "kvm": {
+      const microvm = `microvm,x-option-roms=off,pit=on,pic=on,isa-serial=on,rtc=on${backend}`;
+      return ["-M", microvm, "-accel", "kvm", "-cpu", "host"];
+    }
+    case "tcg": {
+      const pc = `q35,usb=off,vmport=off${backend}`;
+      return ["-M", pc, "-bios", "qboot.rom", "-accel", "tcg,thread=multi", "-cpu", EMULATED_CPU];
+    }
     default:
       return unreachable(accelerator);
   }
 }
 
+function memoryArguments({ memory, memoryMib }: QemuMachine): string[] {
+  if (memory === undefined) return [];
+  const { path, access } = memory;
+  const how = { shared: "share=on", private: "share=off", readonly: "share=off,readonly=on,rom=off" }[access];
+  return ["-object", `memory-backend-file,id=memory,size=${memoryMib}M,mem-path=${path.replaceAll(",", ",,")},${how}`];
+}
+
 /** `panic=-1` reboots at once and `-no-reboot` makes an end of that: a machine that has panicked does not stay. */
-function kernelCommandLine(accelerator: Accelerator): string {
+function kernelCommandLine({ accelerator, start }: QemuMachine): string {
   const bus: VirtioBus = accelerator === "kvm" ? "mmio" : "pci";
-  const common = `console=ttyS0 reboot=t panic=-1 quiet hearth_bus=${bus}`;
+  const template = start === "boot" ? "" : " hearth_template=1";
+  const common = `console=ttyS0 reboot=t panic=-1 quiet hearth_bus=${bus}${template}`;
   // Emulation is no boundary and the guest has one tenant: its own defences and self-tests would cost a third of a second.
   const emulated =
     "mitigations=off audit=0 apparmor=0 lsm=capability cryptomgr.notests nokaslr nowatchdog transparent_hugepage=always";

@@ -1,7 +1,7 @@
 /**
  * One running QEMU. It is given everything as open descriptors: sockets for the guest's ports and for control, and files that have
  * no name any more. So there is nothing on the disk to be cleaned up, and no socket that another user of the host could dial.
- * It cannot outlive us either: the kernel kills it when the process that started it ends, however that ends.
+ * What keeps it in bounds itself, and from outliving us, is its prefix (`confinement.ts`).
  */
 import { spawn } from "node:child_process";
 import type { ChildProcess, StdioOptions } from "node:child_process";
@@ -10,30 +10,50 @@ import type { FileHandle } from "node:fs/promises";
 import { Duplex } from "node:stream";
 import { ConsoleTail } from "./console-tail.ts";
 import { qemuArguments } from "./qemu-arguments.ts";
-import type { QemuMachine } from "./qemu-arguments.ts";
+import type { QemuMachine, QemuMemory } from "./qemu-arguments.ts";
 import { QmpClient } from "./qmp.ts";
 
 export const QEMU = "qemu-system-x86_64";
 
-export interface QemuOptions extends Pick<QemuMachine, "name" | "accelerator" | "cpus" | "memoryMib" | "kernel"> {
-  readonly initrd: FileHandle;
-  /** A path for a disk that is shared and read-only, an open file for the machine's own. */
-  readonly disks: readonly { readonly id: string; readonly file: string | FileHandle }[];
+export interface QemuOptions extends Pick<QemuMachine, "name" | "accelerator" | "cpus" | "memoryMib"> {
+  /** Put before QEMU's argument vector: it ends QEMU with us, and takes its rights away. */
+  readonly prefix: readonly string[];
+  readonly kernel: FileHandle;
+  /** Undefined for a copy. */
+  readonly initrd: FileHandle | undefined;
+  /** Undefined: memory of its own. */
+  readonly memory: { readonly file: FileHandle; readonly access: QemuMemory["access"] } | undefined;
+  /** `copy` takes the saved state. */
+  readonly start: "boot" | "template" | { readonly state: FileHandle };
+  readonly disks: readonly { readonly id: string; readonly file: FileHandle; readonly writable: boolean }[];
   readonly ports: readonly string[];
+  /** QEMU's working directory; undefined: ours. */
+  readonly directory?: string;
+}
+
+export interface ProcessEnd {
+  readonly reason: string;
+  /** What killed it. */
+  readonly signal: NodeJS.Signals | undefined;
 }
 
 export interface QemuProcess {
   readonly console: ConsoleTail;
   /** Our end of a port. */
   port(name: string): Duplex;
-  /** Resolves with how it ended, whoever ended it; never rejects. */
-  readonly ended: Promise<string>;
+  /** QEMU's answer to a command. Rejects with QEMU's own words, or when it ends. */
+  control(command: string, parameters?: object): Promise<unknown>;
+  /** Whoever ended it; never rejects. */
+  readonly ended: Promise<ProcessEnd>;
   /** Safe to call twice. */
   [Symbol.asyncDispose](): Promise<void>;
 }
 
 /** How long QEMU may take to end by itself before it is killed. */
 const QUIT_DEADLINE_MS = 1000;
+
+/** For `migrate-set-capabilities`, on both ends: a state of 70 kB instead of one with all of the memory in it. */
+export const MEMORY_STAYS_IN_ITS_FILE = { capabilities: [{ capability: "x-ignore-shared", state: true }] };
 
 /** The caller may close its files when this returns. */
 export function startQemu(options: QemuOptions): QemuProcess {
@@ -42,19 +62,24 @@ export function startQemu(options: QemuOptions): QemuProcess {
   const inheritFile = (file: FileHandle): string => `/proc/self/fd/${inherit(file.fd)}`;
   const controlFd = inherit("pipe");
   const ports = options.ports.map((name) => ({ name, fd: inherit("pipe") }));
+  const { initrd, memory, start, kernel, disks } = options;
+  const stateFd = typeof start === "string" ? undefined : inherit(start.state.fd);
   const argv = qemuArguments({
     ...options,
-    initrd: inheritFile(options.initrd),
-    disks: options.disks.map(({ id, file }) =>
-      typeof file === "string" ? { id, path: file, writable: false } : { id, path: inheritFile(file), writable: true },
-    ),
+    initrd: initrd && inheritFile(initrd),
+    kernel: inheritFile(kernel),
+    memory: memory && { path: inheritFile(memory.file), access: memory.access },
+    start: typeof start === "string" ? start : "copy",
+    disks: disks.map(({ id, file, writable }) => ({ id, path: inheritFile(file), writable })),
     ports,
     controlFd,
   });
   // A session of its own: Ctrl-C in a terminal reaches us alone, and we decide when and how the machine ends.
-  const child = spawn("setpriv", ["--pdeathsig", "KILL", "--no-new-privs", "--", QEMU, ...argv], {
+  const [program = QEMU, ...argumentsOfProgram] = [...options.prefix, QEMU, ...argv];
+  const child = spawn(program, argumentsOfProgram, {
     stdio: stdio satisfies StdioOptions,
     detached: true,
+    cwd: options.directory,
   });
   const console = new ConsoleTail();
   child.stdout?.on("data", (chunk: Buffer) => console.write(chunk));
@@ -63,6 +88,7 @@ export function startQemu(options: QemuOptions): QemuProcess {
   // A failed stream closes, and whoever uses it hears that; one that nobody uses yet must not end our process.
   for (const { fd } of ports) socketAt(child, fd).on("error", () => undefined);
   const control = new QmpClient(socketAt(child, controlFd));
+  if (stateFd !== undefined) loadState(control, stateFd);
   return {
     console,
     port(name) {
@@ -70,22 +96,36 @@ export function startQemu(options: QemuOptions): QemuProcess {
       if (port === undefined) throw new Error(`QEMU was started without a port ${name}`);
       return socketAt(child, port.fd);
     },
+    control: (command, parameters) => control.execute(command, parameters),
     ended,
     [Symbol.asyncDispose]: () => end(child, control, ended),
   };
 }
 
+/**
+ * The machine runs as soon as it has its state. The memory is not in the state but in the file that it has already. A state
+ * that cannot be loaded ends QEMU, which is seen.
+ */
+function loadState(control: QmpClient, fd: number): void {
+  const commands = [
+    control.execute("migrate-set-capabilities", MEMORY_STAYS_IN_ITS_FILE),
+    control.execute("migrate-incoming", { uri: `fd:${fd}` }),
+  ];
+  for (const command of commands) command.catch(() => undefined);
+}
+
 /** Not Node's `close`, which waits for every stream to be read to its end: nobody may ever read a port. */
-async function untilEnd(child: ChildProcess): Promise<string> {
+async function untilEnd(child: ChildProcess): Promise<ProcessEnd> {
   const outputRead = [child.stdout, child.stderr]
     .filter((stream) => stream !== null)
     .map((stream) => once(stream, "close"));
-  const how = await new Promise<string>((resolve) => {
-    child.once("error", (error) => resolve(`QEMU could not be started: ${error.message}`));
+  const how = await new Promise<ProcessEnd>((resolve) => {
+    const endedWith = (reason: string, signal?: NodeJS.Signals): void => resolve({ reason, signal });
+    child.once("error", (error) => endedWith(`QEMU could not be started: ${error.message}`));
     child.once("exit", (code, signal) => {
-      if (signal !== null) resolve(`QEMU was killed by ${signal}`);
+      if (signal !== null) endedWith(`QEMU was killed by ${signal}`, signal);
       // Nobody asked for it, or nobody wants to know how it ended.
-      else resolve(code === 0 ? "the guest switched itself off" : `QEMU ended with exit code ${code}`);
+      else endedWith(code === 0 ? "the guest switched itself off" : `QEMU ended with exit code ${code}`);
     });
   });
   await Promise.all(outputRead);
@@ -98,7 +138,7 @@ function socketAt(child: ChildProcess, fd: number): Duplex {
   return socket;
 }
 
-async function end(child: ChildProcess, control: QmpClient, ended: Promise<string>): Promise<void> {
+async function end(child: ChildProcess, control: QmpClient, ended: Promise<ProcessEnd>): Promise<void> {
   const timer = setTimeout(() => child.kill("SIGKILL"), QUIT_DEADLINE_MS);
   // Refused or unanswered: then it has ended, or the timer ends it.
   control.execute("quit").catch(() => undefined);

@@ -18,6 +18,9 @@ interface Pending {
   reject(error: Error): void;
 }
 
+/** QEMU understood a command and will not or cannot do it; the message is its own. */
+export class QmpRefusal extends Error {}
+
 export class QmpClient {
   readonly #stream: Duplex;
   readonly #pending = new Map<number, Pending>();
@@ -33,13 +36,13 @@ export class QmpClient {
     this.execute("qmp_capabilities").catch(() => undefined);
   }
 
-  /** The value that QEMU returns. Rejects with QEMU's own words, or when the stream ends. Any number at once. */
-  async execute(command: string): Promise<unknown> {
+  /** The value that QEMU returns. Rejects with a `QmpRefusal`, or when the stream ends. Any number at once. */
+  async execute(command: string, parameters: object = {}): Promise<unknown> {
     const id = this.#nextId++;
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     this.#pending.set(id, { resolve, reject });
     if (this.#stream.destroyed) this.#fail(new Error("QEMU's control stream is closed"));
-    else this.#stream.write(`${JSON.stringify({ execute: command, id })}\n`);
+    else this.#stream.write(`${JSON.stringify({ execute: command, arguments: parameters, id })}\n`);
     return await promise;
   }
 
@@ -62,7 +65,7 @@ export class QmpClient {
     if (id === undefined || pending === undefined) return;
     this.#pending.delete(id);
     if (error === undefined) pending.resolve(value);
-    else pending.reject(new Error(error.desc));
+    else pending.reject(new QmpRefusal(error.desc));
   }
 
   #fail(error: Error): void {

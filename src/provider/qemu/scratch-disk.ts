@@ -1,8 +1,9 @@
 /** The disk that one machine writes to. Blocks are taken from the host when they are written, and given back with the machine. */
-import { access, constants } from "node:fs/promises";
+import { access, chmod, constants } from "node:fs/promises";
 import type { FileHandle } from "node:fs/promises";
 import { EngineError } from "../../lib/engine-error.ts";
 import { runCommand } from "../../lib/run-command.ts";
+import { copyFile } from "./machine-file.ts";
 import { unnamedFile } from "./unnamed-file.ts";
 
 /** As much as a machine of GitHub's has free. */
@@ -15,24 +16,42 @@ const MKFS = "/usr/sbin/mkfs.ext4";
  * Throws MACHINE_START_FAILED, or the signal's reason.
  */
 export async function createScratchDisk(directory: string, signal: AbortSignal): Promise<FileHandle | undefined> {
-  if (!(await isExecutable(MKFS))) return undefined;
-  // Without a journal, as nobody mounts it a second time; a sparse file's tables are zero already.
-  const options = ["-q", "-F", "-m", "0", "-O", "^has_journal", "-E", "lazy_itable_init=1,nodiscard,root_owner=0:0"];
+  if (!(await exists(MKFS, constants.X_OK))) return undefined;
   return await unnamedFile(directory, async (path) => {
-    const result = await runCommand([MKFS, ...options, path, SIZE], { signal });
-    if (result.code === 0) return;
-    throw new EngineError("MACHINE_START_FAILED", `Cannot make a machine's disk: ${result.stderr.trim()}`, {
-      hint: `see that the disk of ${directory} has room`,
-    });
+    await makeScratchDisk(path, signal);
   });
 }
 
-async function isExecutable(path: string): Promise<boolean> {
+/** At a path. False where the host has no mkfs.ext4, and then nothing is made. Throws as `createScratchDisk` does. */
+export async function makeScratchDisk(path: string, signal: AbortSignal): Promise<boolean> {
+  if (!(await exists(MKFS, constants.X_OK))) return false;
+  // Without a journal, as nobody mounts it a second time; a sparse file's tables are zero already.
+  const options = ["-q", "-F", "-m", "0", "-O", "^has_journal", "-E", "lazy_itable_init=1,nodiscard,root_owner=0:0"];
+  const result = await runCommand([MKFS, ...options, path, SIZE], { signal });
+  if (result.code === 0) {
+    await chmod(path, 0o600);
+    return true;
+  }
+  throw new EngineError("MACHINE_START_FAILED", `Cannot make a machine's disk: ${result.stderr.trim()}`, {
+    hint: `see that the disk of ${path} has room`,
+  });
+}
+
+/** A copy of a disk that was saved with its machine. Undefined where there is none. */
+export async function copyScratchDisk(
+  saved: string,
+  directory: string,
+  signal: AbortSignal,
+): Promise<FileHandle | undefined> {
+  return (await exists(saved, constants.R_OK)) ? await copyFile(saved, directory, signal) : undefined;
+}
+
+async function exists(path: string, mode: number): Promise<boolean> {
   try {
-    await access(path, constants.X_OK);
+    await access(path, mode);
     return true;
   } catch {
-    // Missing or not ours to run: either way there is none.
+    // Missing or not ours to use: either way there is none.
     return false;
   }
 }
