@@ -1,19 +1,21 @@
 /**
  * The way each step will run, decided before anything does. Manifests of local actions are read through `lookup` from the
  * repository as it is now; one that is not there may be written by a step, so it is `local` and read when it is reached. Those
- * of other repositories were found before (`known`). For each: policy, the real action, a built-in, else `unsupported` with
- * what to do instead; nothing falls through. Source: DESIGN §4, ACTIONS-CONTRACT §4.1.
+ * of other repositories were found before (`known`). For each: policy, the real action, a built-in, a translation, else
+ * `unsupported` with what to do instead; nothing falls through. Source: DESIGN §4, ACTIONS-CONTRACT §4.1.
  */
 import { unreachable } from "../lib/unreachable.ts";
 import type { WayChooser } from "../plan/plan-jobs.ts";
 import type { RemoteAction, Way } from "../plan/plan.ts";
-import type { Step } from "../workflow/workflow.ts";
+import type { Job, Step, UsesStep } from "../workflow/workflow.ts";
 import { builtinFor } from "./builtins.ts";
 import type { PolicyFault } from "./policy.ts";
 import { readLocalAction, readRemoteAction, unsupported } from "./read-action.ts";
 import type { FoundAction, ManifestFile, ReadAction } from "./read-action.ts";
 import { parseActionReference, referenceKey, referenceOf } from "./reference.ts";
 import type { RemoteReference } from "./reference.ts";
+import { stepUse, translatedWay } from "./translated-way.ts";
+import type { FindTranslation, TranslationWish } from "./translated-way.ts";
 
 /**
  * Finds the manifest (action.yml, action.yaml, Dockerfile, dockerfile, in this order) in a directory of the repository, given
@@ -37,6 +39,10 @@ export interface WayOptions {
   readonly policy?: ((reference: RemoteReference) => PolicyFault | undefined) | undefined;
   /** Whether a file that is from there is of the run's own repository, which `lookup` reads. */
   readonly isOwn?: ((from: RemoteAction) => boolean) | undefined;
+  /** Asked only for what cannot run otherwise, and for what `translatesAlways` names. */
+  readonly translated?: FindTranslation | undefined;
+  /** Where the operator wants steps rather than the action; says where that is said. */
+  readonly translatesAlways?: ((reference: RemoteReference) => string | undefined) | undefined;
 }
 
 /** GitHub's figure: a composite action may nest nine more. */
@@ -46,7 +52,8 @@ const MAX_NESTING = 10;
 const MAX_NESTED_STEPS = 1_000;
 
 /** `inside` is what says it, where that is in a repository at a commit: what `$/` leads into. Of a workflow its path counts for nothing. */
-export type StepWayChooser = (step: Step, inside: RemoteAction | undefined) => Way;
+/** `job` is the one that the step is declared in. */
+export type StepWayChooser = (step: Step, inside: RemoteAction | undefined, job?: Job) => Way;
 
 /** A chooser reads each manifest once. */
 export function createWayChooser(lookup: ManifestLookup, options: WayOptions): WayChooser {
@@ -54,7 +61,7 @@ export function createWayChooser(lookup: ManifestLookup, options: WayOptions): W
 }
 
 export function ofWorkflows(choose: StepWayChooser): WayChooser {
-  return (step, _job, { repository, ref, sha }) => choose(step, { repository, path: "", ref, sha });
+  return (step, job, { repository, ref, sha }) => choose(step, { repository, path: "", ref, sha }, job);
 }
 
 export function createStepWayChooser(lookup: ManifestLookup, options: WayOptions): StepWayChooser {
@@ -63,22 +70,26 @@ export function createStepWayChooser(lookup: ManifestLookup, options: WayOptions
     (directory) => readLocalAction(directory, lookup(directory)),
   );
   const readFound = remembered(({ action }: FoundAction) => referenceKey(referenceOf(action)), readRemoteAction);
-  const choose = (step: Step, inside: RemoteAction | undefined): Way =>
+  const choose = (step: Step, inside: RemoteAction | undefined, job: Job | undefined): Way =>
     chooseWay(step, {
       ...options,
       lookup,
       readAction,
       readFound,
       inside,
+      job,
       parents: [],
       budget: { steps: MAX_NESTED_STEPS },
     });
   const chosen = new Map<string, Way>();
-  return (step, inside) => {
-    if (step.kind !== "uses") return choose(step, inside);
+  return (step, inside, job) => {
+    if (step.kind !== "uses") return choose(step, inside, job);
     const key = step.uses.startsWith("$/") ? `${inside?.repository}@${inside?.sha} ${step.uses}` : step.uses;
-    const way = chosen.get(key) ?? choose(step, inside);
-    chosen.set(key, way);
+    const known = chosen.get(key);
+    if (known !== undefined) return known;
+    const way = choose(step, inside, job);
+    // Whether an action can be translated, and how, depends on the step too.
+    if (way.kind !== "translated" && way.kind !== "unsupported") chosen.set(key, way);
     return way;
   };
 }
@@ -89,6 +100,8 @@ interface Choice extends WayOptions {
   readonly readFound: (found: FoundAction) => ReadAction;
   /** The action around the step, where that is of another repository. */
   readonly inside: RemoteAction | undefined;
+  /** Undefined within an action, and where the run meets a step first. */
+  readonly job: Job | undefined;
   /** The composite actions around the step, outermost first. */
   readonly parents: readonly string[];
   /** Counts down while one declared step is looked into. */
@@ -98,9 +111,9 @@ interface Choice extends WayOptions {
 function chooseWay(step: Step, choice: Choice): Way {
   if (step.kind !== "uses") return wayWithoutManifest(step);
   const reference = parseActionReference(step.uses);
-  if (reference.kind === "remote") return chooseRemote(reference, step.uses, choice);
+  if (reference.kind === "remote") return chooseRemote(reference, step, choice);
   if (reference.kind === "own" && choice.inside !== undefined) {
-    return chooseOwn(reference.path, choice.inside, step.uses, choice);
+    return chooseOwn(reference.path, choice.inside, step, choice);
   }
   const way = wayWithoutManifest(step, choice.builtins);
   return way.kind === "local" ? wayOf(choice.readAction(way.path), choice) : way;
@@ -134,30 +147,67 @@ export function wayWithoutManifest(step: Step, builtins = true): Way {
   }
 }
 
-function chooseRemote(reference: RemoteReference, uses: string, choice: Choice): Way {
+function chooseRemote(reference: RemoteReference, step: UsesStep, choice: Choice): Way {
+  const { uses } = step;
+  const always = choice.translatesAlways?.(reference);
   const denied = choice.policy?.(reference);
-  if (denied !== undefined) return unsupported(`the action '${uses}', which ${denied.fault},`, denied.fix);
-  const rule = choice.builtins ? builtinFor(reference) : undefined;
-  if (rule?.first === true) return { kind: "builtin", builtin: rule.builtin };
+  if (always === undefined && denied !== undefined) {
+    return unsupported(`the action '${uses}', which ${denied.fault},`, denied.fix);
+  }
+  const rule = choice.builtins && denied === undefined ? builtinFor(reference) : undefined;
+  if (always === undefined && rule?.first === true) return { kind: "builtin", builtin: rule.builtin };
   const known = choice.known?.(reference);
-  if (known?.kind === "found") return wayOf(choice.readFound(known), choice);
-  if (rule !== undefined && known?.kind !== "stopped") return { kind: "builtin", builtin: rule.builtin };
+  // Reading what the job does with the step is not free, and seldom needed.
+  const wish = (found: Pick<TranslationWish, "sha" | "manifest">): TranslationWish => {
+    return { reference, ...found, use: stepUse(step, choice.job) };
+  };
+  if (known?.kind === "found") {
+    const read = choice.readFound(known);
+    if (read.kind !== "container" && always === undefined) return wayOf(read, choice);
+    const instead = always === undefined ? wayOf(read, choice) : notTranslated(uses, always);
+    return translatedOr(instead, () => wish({ sha: known.action.sha, manifest: known.manifest?.text }), choice);
+  }
+  if (always === undefined && rule !== undefined && known?.kind !== "stopped") {
+    return { kind: "builtin", builtin: rule.builtin };
+  }
   if (known === undefined) return unknownAction(uses);
-  return unsupported(`the action '${uses}', which ${known.fault},`, known.fix);
+  const instead =
+    always === undefined || known.kind === "stopped"
+      ? unsupported(`the action '${uses}', which ${known.fault},`, known.fix)
+      : notTranslated(uses, always);
+  if (known.kind === "stopped") return instead;
+  return translatedOr(instead, () => wish({ sha: undefined, manifest: undefined }), choice);
+}
+
+function translatedOr(instead: Way, wishOf: () => TranslationWish, { translated }: Choice): Way {
+  if (translated === undefined) return instead;
+  const wish = wishOf();
+  const answer = translated(wish);
+  if (answer === undefined) return instead;
+  if (answer.kind === "translated") return translatedWay(wish, answer);
+  if (instead.kind !== "unsupported") return instead;
+  return unsupported(instead.what, `${instead.fix}. It cannot be translated: ${answer.why}`);
+}
+
+function notTranslated(uses: string, always: string): Way {
+  return unsupported(
+    `the action '${uses}', which ${always} wants translated,`,
+    "take it out there, or pin a translation",
+  );
 }
 
 /** Needs no checkout: what it means is the commit that the file is from, whatever steps do to the workspace. */
-function chooseOwn(path: string, inside: RemoteAction, uses: string, choice: Choice): Way {
+function chooseOwn(path: string, inside: RemoteAction, step: UsesStep, choice: Choice): Way {
   if (choice.isOwn?.(inside) === true) {
     const action: RemoteAction = { ...inside, path, ref: inside.sha };
     return wayOf(choice.readFound({ action, manifest: choice.lookup(path || ".") }), choice);
   }
-  if (choice.known === undefined) return ownFormUnsupported(path, uses);
-  return chooseRemote({ ...referenceOf(inside), path }, uses, choice);
+  if (choice.known === undefined) return ownFormUnsupported(path, step.uses);
+  return chooseRemote({ ...referenceOf(inside), path }, step, choice);
 }
 
 function wayOf(action: ReadAction, choice: Choice): Way {
-  if (action.kind === "way") return action.way;
+  if (action.kind !== "composite") return action.way;
   const around = [...choice.parents, action.label];
   const isSame = (parent: string): boolean => parent.toLowerCase() === action.label.toLowerCase();
   if (choice.parents.some(isSame)) {
@@ -166,7 +216,7 @@ function wayOf(action: ReadAction, choice: Choice): Way {
   if (around.length > MAX_NESTING) {
     return unsupported(`nesting deeper than ${MAX_NESTING} actions (${around.join(" -> ")})`, "nest fewer actions");
   }
-  const inner: Choice = { ...choice, parents: around, inside: action.action };
+  const inner: Choice = { ...choice, parents: around, inside: action.action, job: undefined };
   const steps: { name: string; way: Way }[] = [];
   for (const step of action.steps) {
     if (choice.budget.steps === 0) {

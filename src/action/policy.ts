@@ -45,6 +45,7 @@ export function faultOfPolicy(reference: RemoteReference, policy: ActionPolicy, 
   return undefined;
 }
 
-function isAllowed({ owner, name }: RemoteReference, patterns: readonly string[]): boolean {
+/** `patterns` as `Allowed` has them. */
+export function isAllowed({ owner, name }: RemoteReference, patterns: readonly string[]): boolean {
   return patterns.includes(`${owner}/${name}`.toLowerCase()) || patterns.includes(`${owner}/*`.toLowerCase());
 }

@@ -27,7 +27,9 @@ export type ReadAction =
       readonly label: string;
       readonly steps: readonly Step[];
     }
-  | { readonly kind: "way"; readonly way: Way };
+  | { readonly kind: "way"; readonly way: Way }
+  /** Only a container can run it; `manifest` is its text. */
+  | { readonly kind: "container"; readonly way: Way; readonly manifest: string | undefined };
 
 /** Undefined for a manifest that is not there now: a step may write it. */
 export function readLocalAction(directory: string, manifest: ManifestFile | undefined): ReadAction {
@@ -56,14 +58,14 @@ interface ActionPlace {
 function readAction(file: ManifestFile & { readonly place: string }, at: ActionPlace): ReadAction {
   const { path, action, label } = at;
   const docker = unsupported(`the container action '${at.uses}'`, "run what its image runs in run: steps");
-  if (/(?:^|\/)dockerfile$/iu.test(file.path)) return { kind: "way", way: docker };
+  if (/(?:^|\/)dockerfile$/iu.test(file.path)) return { kind: "container", way: docker, manifest: undefined };
   const read = readManifest(file.path, file.text);
   if (read.kind === "refused") {
     const reason = read.diagnostics[0]?.message ?? "the reader gave no reason";
     return { kind: "way", way: unsupported(`the manifest ${file.place}, which cannot be read,`, reason) };
   }
   const { runs } = read.manifest;
-  if (runs.kind === "docker") return { kind: "way", way: docker };
+  if (runs.kind === "docker") return { kind: "container", way: docker, manifest: file.text };
   if (runs.kind === "composite") return { kind: "composite", path, action, label, steps: runs.steps };
   return { kind: "way", way: { kind: "javascript", using: runs.using, path, action } };
 }

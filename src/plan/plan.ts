@@ -107,10 +107,28 @@ export type Way =
       /** As many as the manifest has, in their order. */
       readonly steps: readonly { readonly name: string; readonly way: Way }[];
     }
+  /** Steps that stand for an action that cannot run here. */
+  | {
+      readonly kind: "translated";
+      readonly by: TranslatedBy;
+      /** Text of a composite action that has only `run` steps. */
+      readonly manifest: string;
+      /** What it stands for; an empty `sha` where nobody knows what the reference means. */
+      readonly action: RemoteAction;
+      /** As many as the manifest has, in their order. */
+      readonly steps: readonly { readonly name: string; readonly way: Way }[];
+    }
   /** A `./` action that is not in the repository now (a step may write it, or check it out): read when it is reached. */
   | { readonly kind: "local"; readonly path: string }
   /** `what` completes the sentence "… is unsupported"; `fix` is what the author can do. */
   | { readonly kind: "unsupported"; readonly what: string; readonly fix: string };
+
+/** Who wrote a translation: kept in the lock file and the record. */
+export type TranslatedBy =
+  /** `rule`: the name of a file of `translate/rules`, `owner/name`. */
+  | { readonly kind: "rule"; readonly rule: string }
+  /** `prompt`: the version of what the model was asked. */
+  | { readonly kind: "model"; readonly model: string; readonly prompt: string };
 
 /** By the names of the actions they stand for, which are GitHub's own below `actions/`. Closed set, kept in the record. */
 export type Builtin =

@@ -103,7 +103,10 @@ export class ActionLibrary {
 
   async #look(reference: RemoteReference): Promise<Opened> {
     const unpinned = this.#pins.faultOf(reference);
-    if (unpinned !== undefined) return { kind: "stopped", ...unpinned };
+    if (unpinned !== undefined) {
+      const { fault, fix, replaceable } = unpinned;
+      return { kind: replaceable === true ? "missing" : "stopped", fault, fix };
+    }
     const tried: string[] = [];
     let outdated: Opened | undefined;
     for (const { find, kind } of this.#places) {

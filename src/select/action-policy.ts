@@ -16,7 +16,8 @@ export function readActionPolicy(reader: Reader, place: Place): ActionPolicy {
   return policy;
 }
 
-function readPatterns(reader: Reader, place: Place): readonly string[] {
+/** `owner/name` and `owner/*`, in lower case. */
+export function readPatterns(reader: Reader, place: Place): readonly string[] {
   const items = readItems(reader, place);
   if (items.length > MAX_PATTERNS) fault(reader, place, `Expected at most ${MAX_PATTERNS} names`);
   return items.slice(0, MAX_PATTERNS).flatMap((item) => {
@@ -29,7 +30,7 @@ function readPatterns(reader: Reader, place: Place): readonly string[] {
   });
 }
 
-function readSwitch(reader: Reader, place: Place): boolean {
+export function readSwitch(reader: Reader, place: Place): boolean {
   const value = isScalar(place.node) ? place.node.value : undefined;
   if (typeof value !== "boolean") fault(reader, place, "Expected true or false");
   return value === true;

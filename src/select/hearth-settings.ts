@@ -13,6 +13,7 @@ import type { NetworkWish } from "./network-settings.ts";
 import { readValues } from "./secret-values.ts";
 import type { ReadValues, SecretPlaces } from "./secret-values.ts";
 import { HEARTH_FILE } from "./settings-node.ts";
+import type { TranslateSettings } from "./translate-settings.ts";
 
 export interface HearthSettings extends Omit<ReadValues, "warnings"> {
   readonly runners: RunnerMap;
@@ -22,6 +23,8 @@ export interface HearthSettings extends Omit<ReadValues, "warnings"> {
   readonly network: readonly string[];
   /** Which actions of other repositories may be used. */
   readonly actions: ActionPolicy;
+  /** What stands for actions that cannot run here. */
+  readonly translate: TranslateSettings;
   /** Of what every job gets; those of an environment are with it. */
   readonly warnings: readonly Diagnostic[];
 }
@@ -47,6 +50,7 @@ export async function loadHearthSettings(root: string, host: HearthHost): Promis
     warnings: [...warnings, ...networkWarning(file.network, host)],
     network: host.takesNetwork ? file.network.hosts : [],
     actions: file.actions,
+    translate: file.translate,
     runners: createRunnerMap(allowedRunners(file.runners, host), { arch: host.arch, images }),
     environments: Object.fromEntries(environments),
   };

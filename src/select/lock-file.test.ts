@@ -38,6 +38,34 @@ describe("the lock file", () => {
     expect(parseLock(formatLock({ uses: {} }))).toEqual({ uses: {} });
   });
 
+  it("holds translations as text that people can read, sorted, and reads them back", () => {
+    const manifest = "name: n\nruns:\n  using: composite\n  steps:\n    - { shell: bash, run: 'echo: \"x\"' }\n";
+    const rule = { sha: undefined, manifestHash: undefined, stepHash: undefined, manifest };
+    const translations: NonNullable<Lock["translations"]> = [
+      { ...rule, action: "octo/b@v1", by: { kind: "rule", rule: "octo/b" } },
+      {
+        action: "octo/a@v1",
+        by: { kind: "model", model: "m:7b", prompt: "3" },
+        sha: COMMIT,
+        manifestHash: HASH,
+        stepHash: HASH,
+        manifest,
+      },
+    ];
+    const text = formatLock({ uses: {}, translations });
+    expect(text).toBe(formatLock({ uses: {}, translations: translations.toReversed() }));
+    expect(text).toContain("    translation: |\n      name: n\n      runs:\n");
+    expect(parseLock(text)).toEqual({ uses: {}, translations: translations.toReversed() });
+  });
+
+  it.each([
+    ["a translation by nobody", "translations: [{ action: o/r@v1, by: {}, translation: x }]", "translations > 0 > by"],
+    ["one without a text", "translations: [{ action: o/r@v1, by: { rule: o/r } }]", "translations > 0 > translation"],
+    ["a hash that is none", "translations: [{ action: o/r@v1, by: { rule: o/r }, step: x, translation: x }]", "sha256"],
+  ])("is refused for %s", (_what, yaml, message) => {
+    expect(() => parseLock(`version: 1\nuses: {}\n${yaml}\n`)).toThrow(message);
+  });
+
   it("reads back a commit that looks like a number", () => {
     for (const commit of ["1".repeat(40), `1e${"2".repeat(38)}`, `0o${"1".repeat(38)}`]) {
       expect(formatLock({ uses: { "octo/a@v1": { commit, files: {} } } })).toContain(`commit: "${commit}"`);

@@ -14,6 +14,7 @@ import { readFileWithin } from "../lib/read-file-within.ts";
 import { READ_LIMITS } from "../workflow/limits.ts";
 import { parseYaml } from "../workflow/parse-yaml.ts";
 import { LOCK_FILE } from "./lock.ts";
+import type { Translation } from "../translate/translation.ts";
 import type { Lock } from "./lock.ts";
 
 /** Undefined where there is none. Throws BAD_CONFIG for one that cannot be used: its pins would be passed over. */
@@ -37,16 +38,21 @@ export function parseLock(text: string): Lock {
     throw new EngineError("BAD_CONFIG", ["Cannot use the lock file:", ...lines].join("\n"), { hint });
   }
   const parsed = LockDocument.safeParse(yaml.document.toJS());
-  if (parsed.success) return { uses: parsed.data.uses ?? {} };
+  if (parsed.success) {
+    const { uses, translations } = parsed.data;
+    return { uses: uses ?? {}, ...(translations ? { translations: translations.map(translationOfEntry) } : {}) };
+  }
   const message = `Cannot use ${LOCK_FILE}: ${faultOf(parsed.error.issues[0])}`;
   throw new EngineError("BAD_CONFIG", message, { hint });
 }
 
 /** The same for the same references, in whatever order they were found. */
-export function formatLock({ uses }: Lock): string {
+export function formatLock({ uses, translations = [] }: Lock): string {
   const sorted = sortedRecord(uses, ({ commit, files }) => ({ commit, files: sortedRecord(files, (hash) => hash) }));
-  const body = stringify({ version: 1, uses: sorted }, { lineWidth: 0 });
-  return `# Written by \`hearth lock\`: what the \`uses:\` of this repository mean. Review a change as you would review code.\n${body}`;
+  const steps = translations.map(entryOfTranslation).toSorted((a, b) => (sortKey(a) < sortKey(b) ? -1 : 1));
+  const document = { version: 1, uses: sorted, ...(steps.length === 0 ? {} : { translations: steps }) };
+  const body = stringify(document, { lineWidth: 0, blockQuote: "literal" });
+  return `# Written by \`hearth lock\` and \`hearth translate\`: what the \`uses:\` of this repository mean. Review a change as you would review code.\n${body}`;
 }
 
 /** Whole or not at all. */
@@ -65,21 +71,52 @@ export async function writeLock(root: string, lock: Lock): Promise<void> {
 
 const MAX_LOCK_BYTES = 4 << 20;
 
+const hash = z.string().check(z.regex(/^sha256:[0-9a-f]{64}$/, "expected sha256: and 64 digits"));
+const commit = z.string().check(z.regex(/^[0-9a-f]{40}$/, "expected 40 digits"));
+
+const TranslationEntry = z.strictObject({
+  action: z.string(),
+  by: z.union([z.strictObject({ rule: z.string() }), z.strictObject({ model: z.string(), prompt: z.string() })]),
+  commit: z.optional(commit),
+  manifest: z.optional(hash),
+  step: z.optional(hash),
+  translation: z.string(),
+});
+type TranslationEntry = z.infer<typeof TranslationEntry>;
+
 const LockDocument = z.strictObject({
   version: z.literal(1, "expected version 1; a newer Hearth wrote it"),
   uses: z.nullish(
     z.record(
       z.string(),
       z.strictObject({
-        commit: z.string().check(z.regex(/^[0-9a-f]{40}$/, "expected 40 digits")),
-        files: z.record(
-          z.string(),
-          z.string().check(z.regex(/^sha256:[0-9a-f]{64}$/, "expected sha256: and 64 digits")),
-        ),
+        commit,
+        files: z.record(z.string(), hash),
       }),
     ),
   ),
+  translations: z.nullish(z.array(TranslationEntry)),
 });
+
+function translationOfEntry({ action, by, commit: sha, manifest, step, translation }: TranslationEntry): Translation {
+  const who: Translation["by"] = "rule" in by ? { kind: "rule", ...by } : { kind: "model", ...by };
+  return { action, by: who, sha, manifestHash: manifest, stepHash: step, manifest: translation };
+}
+
+function entryOfTranslation({ action, by, sha, manifestHash, stepHash, manifest }: Translation): TranslationEntry {
+  return {
+    action,
+    by: by.kind === "rule" ? { rule: by.rule } : { model: by.model, prompt: by.prompt },
+    ...(sha === undefined ? {} : { commit: sha }),
+    ...(manifestHash === undefined ? {} : { manifest: manifestHash }),
+    ...(stepHash === undefined ? {} : { step: stepHash }),
+    translation: manifest,
+  };
+}
+
+function sortKey({ action, step = "" }: TranslationEntry): string {
+  return `${action} ${step}`;
+}
 
 function faultOf(issue: z.core.$ZodIssue | undefined): string {
   if (issue === undefined) return "not a lock file";

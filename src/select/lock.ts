@@ -2,6 +2,8 @@
 import { createHash } from "node:crypto";
 import { repositoryKey } from "../action/reference.ts";
 
+import type { Translation } from "../translate/translation.ts";
+
 export const LOCK_FILE = ".hearth/lock.yml";
 
 export interface LockEntry {
@@ -10,9 +12,11 @@ export interface LockEntry {
   readonly files: { readonly [path: string]: string };
 }
 
-/** By `owner/name@ref`. */
+/** `uses` by `owner/name@ref`. */
 export interface Lock {
   readonly uses: { readonly [reference: string]: LockEntry };
+  /** Steps that stand for actions, as somebody reviewed them. */
+  readonly translations?: readonly Translation[];
 }
 
 /** By the same key that tells whether two references mean the same commit. */

@@ -61,7 +61,8 @@ export async function lockReferences(request: ManageRequest, environment: Manage
   const before: Lock = readLock(root) ?? { uses: {} };
   const { references, warnings } = await collect(set, request, environment, "all");
   const failures = failuresOf(references);
-  const after: Lock = { uses: entriesOf(references) };
+  // Translations are hearth translate's.
+  const after: Lock = { ...before, uses: entriesOf(references) };
   const changes = changesBetween(commitsOf(before), commitsOf(after));
   if (failures.length === 0) await writeLock(root, after);
   return { repository: root, changes, failures, warnings };

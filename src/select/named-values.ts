@@ -22,9 +22,14 @@ export interface SecretSource {
   readonly key: string;
 }
 
+export interface EnvironmentValues extends NamedValues {
+  /** `approval: required`: somebody lets each of its jobs begin. Counts in the file of the default branch alone. */
+  readonly approval: boolean;
+}
+
 /** By name in lower case, as GitHub compares them. */
-export function readEnvironments(reader: Reader, place: Place): ReadonlyMap<string, NamedValues> {
-  const environments = new Map<string, NamedValues>();
+export function readEnvironments(reader: Reader, place: Place): ReadonlyMap<string, EnvironmentValues> {
+  const environments = new Map<string, EnvironmentValues>();
   for (const entry of readEntries(reader, place)) {
     const name = nameOf(entry);
     if (name === undefined || name === "" || name.length > 255) {
@@ -34,11 +39,16 @@ export function readEnvironments(reader: Reader, place: Place): ReadonlyMap<stri
     if (environments.has(name.toLowerCase())) fault(reader, entry, `The environment '${name}' comes twice`);
     let vars: NamedValues["vars"] = new Map();
     let secrets: NamedValues["secrets"] = new Map();
+    let approval = false;
     readMembers(reader, entry, {
       vars: (value) => (vars = readVars(reader, value)),
       secrets: (value) => (secrets = readSecrets(reader, value)),
+      approval: (value) => {
+        approval = textOf(reader, value, "required") === "required";
+        if (!approval) fault(reader, value, "Expected required; without the key nobody is asked");
+      },
     });
-    environments.set(name.toLowerCase(), { vars, secrets });
+    environments.set(name.toLowerCase(), { vars, secrets, approval });
   }
   return environments;
 }

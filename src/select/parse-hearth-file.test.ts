@@ -83,7 +83,7 @@ environments:
     ["runs-on:\n  gpu: { ram: 1 }", "2:10: error: There is no key 'ram' here; allowed are: provider, image, cpus,"],
     [
       "runs-on:\n  gpu: { provider: docker }",
-      "2:20: error: Expected one of: gvisor, qemu, host (runs-on.gpu.provider)",
+      "2:20: error: Expected one of: firecracker, gvisor, qemu, host (runs-on.gpu.provider)",
     ],
     ["runs-on:\n  gpu: { image: ../x }", "2:17: error: No image can be called '../x'"],
     ["runs-on:\n  gpu: { cpus: 0 }", "2:16: error: Expected a number from 1 to 256 (runs-on.gpu.cpus)"],
@@ -100,7 +100,10 @@ environments:
     ["vars: { A: [1] }", "1:12: error: Expected a text (vars.A)"],
     ["vars: { A-B: 1 }", "1:9: error: Expected a name of letters, digits and '_'"],
     ["vars: { A: 1, a: 2 }", "1:18: error: 'a' comes twice; case makes no difference (vars.a)"],
-    ["environments: { p: { keys: 1 } }", "1:22: error: There is no key 'keys' here; allowed are: vars, secrets"],
+    [
+      "environments: { p: { keys: 1 } }",
+      "1:22: error: There is no key 'keys' here; allowed are: vars, secrets, approval",
+    ],
     ["environments: { p: {}, P: {} }", "1:27: error: The environment 'P' comes twice (environments.P)"],
     ["network: open", "1:10: error: Expected a mapping"],
     ["network: { open: true }", "1:12: error: There is no key 'open' here; allowed are: allow"],

@@ -11,22 +11,25 @@ import { READ_LIMITS } from "../workflow/limits.ts";
 import { parseYaml } from "../workflow/parse-yaml.ts";
 import { readActionPolicy } from "./action-policy.ts";
 import { readEnvironments, readSecrets, readVars } from "./named-values.ts";
-import type { NamedValues } from "./named-values.ts";
+import type { EnvironmentValues, NamedValues } from "./named-values.ts";
 import { NO_NETWORK_WISH, readNetwork } from "./network-settings.ts";
 import type { NetworkWish } from "./network-settings.ts";
 import { readRunners } from "./runner-settings.ts";
 import type { RunnerSetting } from "./runner-settings.ts";
 import { HEARTH_FILE, readMembers } from "./settings-node.ts";
 import type { Reader } from "./settings-node.ts";
+import { DEFAULT_TRANSLATE, readTranslate } from "./translate-settings.ts";
+import type { TranslateSettings } from "./translate-settings.ts";
 
 export interface HearthFile {
   readonly runners: readonly RunnerSetting[];
   /** For every job. */
   readonly values: NamedValues;
   /** By name in lower case. */
-  readonly environments: ReadonlyMap<string, NamedValues>;
+  readonly environments: ReadonlyMap<string, EnvironmentValues>;
   readonly network: NetworkWish;
   readonly actions: ActionPolicy;
+  readonly translate: TranslateSettings;
 }
 
 export type HearthFileResult =
@@ -39,6 +42,7 @@ export const EMPTY_HEARTH_FILE: HearthFile = {
   environments: new Map(),
   network: NO_NETWORK_WISH,
   actions: { allow: undefined, requireSha: undefined },
+  translate: DEFAULT_TRANSLATE,
 };
 
 export function parseHearthFile(text: string): HearthFileResult {
@@ -46,7 +50,7 @@ export function parseHearthFile(text: string): HearthFileResult {
   const yaml = parseYaml(HEARTH_FILE, text, READ_LIMITS);
   if (yaml.kind === "refused") return { kind: "refused", diagnostics: yaml.diagnostics };
   const reader: Reader = { document: yaml.document, lines: yaml.lines, diagnostics: [] };
-  let { runners, environments, values, network, actions } = EMPTY_HEARTH_FILE;
+  let { runners, environments, values, network, actions, translate } = EMPTY_HEARTH_FILE;
   const whole = { node: yaml.document.contents, key: "", at: { line: 1, column: 1 } };
   readMembers(reader, whole, {
     "runs-on": (place) => (runners = readRunners(reader, place)),
@@ -55,8 +59,9 @@ export function parseHearthFile(text: string): HearthFileResult {
     secrets: (place) => (values = { ...values, secrets: readSecrets(reader, place) }),
     actions: (place) => (actions = readActionPolicy(reader, place)),
     network: (place) => (network = readNetwork(reader, place)),
+    translate: (place) => (translate = readTranslate(reader, place)),
   });
   const { diagnostics } = reader;
   if (diagnostics.length > 0) return { kind: "refused", diagnostics };
-  return { kind: "parsed", file: { runners, values, environments, network, actions } };
+  return { kind: "parsed", file: { runners, values, environments, network, actions, translate } };
 }

@@ -12,11 +12,15 @@ import type { RemoteReference } from "./workflow-reference.ts";
 export interface PinFault {
   readonly fault: string;
   readonly fix: string;
+  /** A translation that the lock file pins may stand in, as for an action that cannot be had. */
+  readonly replaceable?: true;
 }
 
 export interface PinOptions {
   /** What the lock file does not know must not be used. */
   readonly locked: boolean;
+  /** The same, but what it pins a translation of needs no commit. */
+  readonly frozen?: boolean;
   /** The run's own repository: its branches move with every commit, and what they hold is reviewed in it. */
   readonly own: { readonly owner: string; readonly name: string };
 }
@@ -45,8 +49,12 @@ export class ReferencePins {
   /** Before anything is looked for. */
   faultOf(reference: RemoteReference): PinFault | undefined {
     if (this.isOwn(reference) || this.#entryOf(reference) !== undefined) return undefined;
+    const where = this.#lock === undefined ? `, and there is no ${LOCK_FILE}` : ` in ${LOCK_FILE}`;
+    if (this.#options.frozen === true) {
+      const fix = "run hearth lock or hearth translate --write, and review what it writes";
+      return { fault: `is not pinned${where} (--frozen)`, fix, replaceable: true };
+    }
     if (this.#options.locked) {
-      const where = this.#lock === undefined ? `, and there is no ${LOCK_FILE}` : ` in ${LOCK_FILE}`;
       return { fault: `is not pinned${where} (--locked)`, fix: "run hearth lock, and review what it writes" };
     }
     if (this.#lock !== undefined) {

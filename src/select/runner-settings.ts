@@ -57,7 +57,7 @@ function readRunner(
     machine = { ...machine, ...part };
   };
   readMembers(reader, place, {
-    provider: (value) => take(value, { provider: oneOf(reader, value, ["gvisor", "qemu", "host"]) }),
+    provider: (value) => take(value, { provider: oneOf(reader, value, ["firecracker", "gvisor", "qemu", "host"]) }),
     image: (value) => take(value, { image: imageOf(reader, value) }),
     cpus: (value) => take(value, { cpus: cpusOf(reader, value) }),
     memory: (value) => take(value, { memoryMib: memoryOf(reader, value) }),

@@ -6,6 +6,7 @@ import type { ActionSource } from "../action/action-source.ts";
 import { createWayChooser, ofWorkflows } from "../action/choose-way.ts";
 import type { ManifestLookup, WayOptions } from "../action/choose-way.ts";
 import { referenceOf } from "../action/reference.ts";
+import type { Diagnostic } from "../lib/diagnostic.ts";
 import type { Remote } from "../git/network-git.ts";
 import type { Repository } from "../git/repository.ts";
 import type { PlannedWorkflow, PlanResult, RemoteAction, WorkflowOrigin } from "../plan/plan.ts";
@@ -14,11 +15,14 @@ import { originOf } from "../plan/plan-workflow.ts";
 import type { PlaceSettings } from "./action-places.ts";
 import type { LoadSettings, PlannedUse } from "./load-actions.ts";
 import type { ReferencePins } from "./reference-pins.ts";
+import type { TranslationLibrary, TranslationSettings } from "./translation-library.ts";
 
 export interface ActionSettings {
   readonly lookup: ManifestLookup;
   readonly options: LoadSettings["options"];
   readonly pins: ReferencePins;
+  /** Asked for when an action cannot run here; undefined: nothing is translated. */
+  readonly translations: (() => Promise<TranslationSettings>) | undefined;
   readonly repository: Repository;
   readonly mirrorDir: string | undefined;
   readonly remote: Remote;
@@ -33,6 +37,8 @@ export interface SelectActions {
   /** Knows those that these steps use. */
   load(steps: readonly PlannedUse[]): Promise<WayChooser>;
   readonly source: ActionSource;
+  /** Of what was loaded. */
+  warnings(): readonly Diagnostic[];
 }
 
 export function selectActions({ lookup, options, ...settings }: ActionSettings): SelectActions {
@@ -42,8 +48,13 @@ export function selectActions({ lookup, options, ...settings }: ActionSettings):
     return undefined;
   };
   let loaded: Promise<LoadSettings> | undefined;
-  const library = (): Promise<LoadSettings> =>
-    (loaded ??= createLibrary(settings).then((it) => ({ lookup, options, library: it })));
+  let translations: TranslationLibrary | undefined;
+  const load = async (): Promise<LoadSettings> => {
+    const [library, translated] = await Promise.all([createLibrary(settings), createTranslations(settings)]);
+    translations = translated;
+    return { lookup, options, library, translations };
+  };
+  const library = (): Promise<LoadSettings> => (loaded ??= load());
   const source = async (): Promise<ActionSource> =>
     (await import("./load-actions.ts")).createActionSource(await library());
   return {
@@ -53,6 +64,7 @@ export function selectActions({ lookup, options, ...settings }: ActionSettings):
       const { loadActions } = await import("./load-actions.ts");
       return ofWorkflows(await loadActions(steps, await library()));
     },
+    warnings: () => translations?.warnings ?? [],
     source: {
       open: async (action) => (await source()).open(action),
       chooseWay: async (step, inside) => (await source()).chooseWay(step, inside),
@@ -64,8 +76,8 @@ export function selectActions({ lookup, options, ...settings }: ActionSettings):
 export function plannedUses(results: readonly PlanResult[]): readonly PlannedUse[] {
   const usesOf = ({ jobs }: PlannedWorkflow, from: Omit<WorkflowOrigin, "path">): readonly PlannedUse[] => {
     const inside: RemoteAction = { repository: from.repository, path: "", ref: from.ref, sha: from.sha };
-    return jobs.flatMap(({ steps, called }) =>
-      called?.kind === "called" ? usesOf(called.plan, called.origin) : steps.map(({ step }) => ({ step, inside })),
+    return jobs.flatMap(({ job, steps, called }) =>
+      called?.kind === "called" ? usesOf(called.plan, called.origin) : steps.map(({ step }) => ({ step, inside, job })),
     );
   };
   return results.flatMap((result) => {
@@ -99,4 +111,12 @@ async function createLibrary({ pins, ...settings }: Omit<ActionSettings, "lookup
     import("./action-places.ts"),
   ]);
   return new ActionLibrary(actionPlaces(settings), pins);
+}
+
+async function createTranslations({
+  translations,
+}: Pick<ActionSettings, "translations">): Promise<TranslationLibrary | undefined> {
+  if (translations === undefined) return undefined;
+  const [{ TranslationLibrary }, settings] = await Promise.all([import("./translation-library.ts"), translations()]);
+  return new TranslationLibrary(settings);
 }

@@ -28,6 +28,7 @@ import type { Diagnostic } from "../lib/diagnostic.ts";
 import { overlay } from "../lib/overlay.ts";
 import type { Finding } from "../lint/finding.ts";
 import { strictDiagnostics } from "../lint/strict.ts";
+import type { Translator } from "../translate/translator.ts";
 import type { Workflow } from "../workflow/workflow.ts";
 import { createEventSource, madeUpRefs } from "./event-source.ts";
 import { loadHearthSettings } from "./hearth-settings.ts";
@@ -35,11 +36,13 @@ import type { HearthHost, HearthSettings } from "./hearth-settings.ts";
 import type { WorkflowSources } from "./called-workflows.ts";
 import { createLinter } from "./lint-files.ts";
 import { LOCK_FILE } from "./lock.ts";
+import type { Lock } from "./lock.ts";
 import { lookUpAction, readFileAsWorkflow } from "./read-files.ts";
 import type { NamedRead } from "./read-files.ts";
 import { ReferencePins } from "./reference-pins.ts";
 import { plannedUses, selectActions, withOwnActions } from "./select-actions.ts";
 import { HEARTH_FILE } from "./settings-node.ts";
+import { alwaysTranslated } from "./translate-settings.ts";
 import { findWorkflowFiles } from "./workflow-files.ts";
 import type { SourceSettings } from "./workflow-sources.ts";
 
@@ -67,6 +70,12 @@ export interface SelectRequest {
   readonly fetch?: boolean | undefined;
   /** References that the lock file does not know are refused. */
   readonly locked?: boolean | undefined;
+  /** References and translations that the lock file does not know are refused. */
+  readonly frozen?: boolean | undefined;
+  /** False: what cannot run here is not translated. `models`: whoever translates what no rule does is asked, too. */
+  readonly translate?: boolean | "models" | undefined;
+  /** Texts that whoever translates must never be sent. */
+  readonly secrets?: readonly string[] | undefined;
   /** False: Hearth's own equivalents of actions are not used. */
   readonly builtins?: boolean | undefined;
   /** Told what is being fetched. */
@@ -112,6 +121,8 @@ export interface SelectEnvironment {
   readonly remote: Remote;
   /** Where the working tree's commit is built; asked for only when it is needed. */
   readonly scratch: () => Promise<string>;
+  /** Asked only where a request wants `models`. */
+  readonly translator?: (() => Promise<Translator | undefined>) | undefined;
   readonly host: HearthHost;
 }
 
@@ -136,7 +147,12 @@ export async function selectWorkflows(
   const vars = overlay(settings.vars, request.vars);
   const lookup = (directory: string) => lookUpAction(repository.root, directory);
   const policy: WayOptions["policy"] = (reference) => faultOfPolicy(reference, settings.actions, HEARTH_FILE);
-  const pins = await readPins(repository, request.locked === true);
+  const lock = await lockOf(repository);
+  const pins = new ReferencePins(lock, {
+    locked: request.locked === true,
+    frozen: request.frozen === true,
+    own: repository,
+  });
   const { mirrorDir } = environment;
   const remote = { ...environment.remote, token: request.githubToken ?? environment.remote.token };
   // Of the event that is being planned: the commit of the working tree is known only later.
@@ -144,8 +160,16 @@ export async function selectWorkflows(
   const isOwn = ({ repository: name, sha }: RemoteAction): boolean => name === own?.repository && sha === own.sha;
   const actions = selectActions({
     lookup,
-    options: { builtins: request.builtins ?? true, policy, isOwn },
+    options: { builtins: request.builtins ?? true, policy, isOwn, translatesAlways: alwaysTranslated(settings) },
     pins,
+    translations: isTranslating(request, settings)
+      ? async () => ({
+          pinned: lock?.translations ?? [],
+          frozen: request.frozen === true,
+          rules: settings.translate.rules,
+          translator: request.translate === "models" ? await environment.translator?.() : undefined,
+        })
+      : undefined,
     repository,
     mirrorDir,
     remote,
@@ -179,7 +203,7 @@ export async function selectWorkflows(
   // The commit that stands for uncommitted changes is what steps must see as GITHUB_SHA.
   const final = snapshot === undefined || snapshot.sha === repository.headSha ? planned : planAll(chooseWay, snapshot);
   const { runners, secrets, environments, network } = settings;
-  const warnings = [...warningsOf(settings, final.results), ...pins.warnings];
+  const warnings = [...warningsOf(settings, final.results), ...pins.warnings, ...actions.warnings()];
   const around = { runners, vars, secrets, environments, network, warnings };
   return {
     repository: repository.root,
@@ -192,10 +216,13 @@ export async function selectWorkflows(
 }
 
 /** Nothing of the lock file is loaded where there is none. */
-async function readPins({ root, owner, name }: Repository, locked: boolean): Promise<ReferencePins> {
+async function lockOf({ root }: Repository): Promise<Lock | undefined> {
   const isThere = lstatSync(join(root, LOCK_FILE), { throwIfNoEntry: false }) !== undefined;
-  const lock = isThere ? (await import("./lock-file.ts")).readLock(root) : undefined;
-  return new ReferencePins(lock, { locked, own: { owner, name } });
+  return isThere ? (await import("./lock-file.ts")).readLock(root) : undefined;
+}
+
+function isTranslating({ translate }: SelectRequest, settings: HearthSettings): boolean {
+  return translate !== false && settings.translate.on;
 }
 
 /** Nothing of it is loaded where no job calls a workflow, which is nearly everywhere. */

@@ -73,7 +73,7 @@ const caseFile = array(
     steps: exactOptional(string()),
     /** Files of the repository, for `actions/checkout`, local actions and called workflows. */
     files: exactOptional(texts),
-    /** Actions of other repositories: by `owner/name@ref`, their files by path. */
+    /** Actions of other repositories: by `owner/name@ref`, their files by path; `translation.yml` stands for one that cannot be had. */
     actions: exactOptional(record(string(), texts)),
     event: exactOptional(
       strictObject({
