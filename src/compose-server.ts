@@ -1,35 +1,36 @@
 /** The composition root of `hearth serve`, and of the commands that ask a server: loaded when one of them is called. */
 import { createHash, randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, rm, stat } from "node:fs/promises";
+import { mkdir, mkdtemp, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import manifest from "../package.json" with { type: "json" };
-import type { ServedHearth, ServerDoor, ServerRequest } from "./commands/server-door.ts";
+import type { ServedHearth, ServerDoor } from "./commands/server-door.ts";
 import type { Config } from "./config.ts";
-import { createServerHost } from "./server-host.ts";
-import type { RunSecrets, ServerHostParts } from "./server-host.ts";
-import type { GithubClient } from "./github/client.ts";
-import type { RunReporter } from "./github/reporter.ts";
+import type { RepositoryName } from "./git/remote-url.ts";
+import { EngineError } from "./lib/engine-error.ts";
+import { claimDirectory, removeOwned, sweepAbandoned } from "./lib/owned-directory.ts";
+import type { PoolMetrics } from "./pool/warm-pool.ts";
 import type { SelectRequest } from "./select/select-workflows.ts";
-import type { ServerLoop } from "./server/serve.ts";
 import { loadServerConfig } from "./server-config.ts";
 import type { ServerConfig } from "./server-config.ts";
-import { EngineError } from "./lib/engine-error.ts";
-import { claimDirectory, sweepAbandoned } from "./lib/owned-directory.ts";
-import { openApiTokens } from "./server/api-tokens.ts";
+import { factsOf, missingOf } from "./server-facts.ts";
+import { openGithubSide } from "./server-github.ts";
+import { createServerHost } from "./server-host.ts";
+import type { RunSecrets, ServerHostParts } from "./server-host.ts";
 import type { RunArtifacts } from "./server/api-parts.ts";
+import { openApiTokens } from "./server/api-tokens.ts";
 import { checkOut } from "./server/checkout.ts";
 import { lockState } from "./server/database.ts";
 import { createMirrors } from "./server/mirror.ts";
 import type { Mirrors } from "./server/mirror.ts";
+import { poolNumbers } from "./server/pool-numbers.ts";
 import { findLocalRepositories } from "./server/repository-path.ts";
 import type { LocalRepository } from "./server/repository-path.ts";
-import type { RepositoryName } from "./git/remote-url.ts";
+import { isOneOf, isServed } from "./server/served-repositories.ts";
 import { createServerLog } from "./server/server-log.ts";
 import type { ServerLog } from "./server/server-log.ts";
 import type { ServerStore } from "./server/server-store.ts";
-import { openServerStore, SERVER_DATABASE } from "./server/sqlite-server-store.ts";
+import { openServerStore } from "./server/sqlite-server-store.ts";
 import { watchStore } from "./server/watched-store.ts";
 import type { RunChanges } from "./server/watched-store.ts";
 import type { RunStore } from "./store/run-store.ts";
@@ -44,24 +45,40 @@ export interface ServerFoundation extends Pick<ServerHostParts, "select" | "choo
     list(run: string): ReturnType<RunArtifacts["list"]>;
     open: RunArtifacts["open"];
   };
+  /** Of the machines that are made ahead, by provider. */
+  readonly poolMetrics: () => readonly PoolMetrics[];
   /** Machines may be made ahead for runs to come. */
   readonly expectRuns: (runs: number | undefined) => void;
+  /** From now on `hear` is told what stops no run, a line each. */
+  readonly onWarning: (hear: (line: string) => void) => void;
   readonly close: () => Promise<void>;
 }
 
 /** Nothing that a step on the host inherits. */
-const SECRET_VARIABLES = ["GITHUB_WEBHOOK_SECRET", "GITHUB_TOKEN", "HEARTH_SERVER_TOKEN", "HEARTH_SECRET_KEY"];
+const SECRET_VARIABLES = [
+  "GITHUB_WEBHOOK_SECRET",
+  "GITHUB_TOKEN",
+  "HEARTH_SERVER_TOKEN",
+  "HEARTH_SECRET_KEY",
+  "OTEL_EXPORTER_OTLP_HEADERS",
+  "OTEL_EXPORTER_OTLP_TRACES_HEADERS",
+];
 
 export function createServerDoor(foundation: ServerFoundation): ServerDoor {
   const { config, environment } = foundation;
   const { stateDir } = config;
   const directory = join(stateDir, "server");
   const socket = socketOf(config);
+  const offline = async () => {
+    const { openOffline } = await import("./server-offline.ts");
+    const { stored, artifacts } = foundation;
+    return openOffline({ stateDir, directory, stored, artifacts, clock, version: manifest.version });
+  };
   return {
     serve: () => serve(foundation, { directory, socket }),
     ask: async (request) => {
       const { openServerWay } = await import("./server-way.ts");
-      const way = await openServerWay({ config, socket, offline: () => askOffline(foundation, directory) });
+      const way = await openServerWay({ config, socket, offline });
       return await way(request);
     },
     received: (repository, stdin, pusher) => received({ config, environment, socket }, repository, { stdin, pusher }),
@@ -94,6 +111,7 @@ async function serve(
     opened = openServerStore(directory, clock, { onBroken: broken.resolve });
     for (const name of SECRET_VARIABLES) delete environment[name];
     const log = await createServerLog(settings.logLevel, (line) => process.stderr.write(line));
+    foundation.onWarning((why) => log.warn("traces not sent", { why }));
     const { store, changes } = watchStore(opened);
     await mkdir(config.runDir, { recursive: true, mode: 0o700 });
     const local = await localRepositories(settings);
@@ -123,14 +141,12 @@ async function serve(
       await lock[Symbol.asyncDispose]();
     };
     let ended: Promise<void> | undefined;
+    const isolation = `${chosen.provider.name}, ${chosen.isolation}`;
+    const served = { settings, config, local, isolation, url: running.url };
     return {
       url: running.url,
-      facts: factsOf(settings, running.url, {
-        local,
-        isolation: `${chosen.provider.name}, ${chosen.isolation}`,
-        config,
-      }),
-      missing: missingOf(settings, config, local),
+      facts: factsOf(served),
+      missing: missingOf(served),
       broken: broken.promise,
       drain: (reason, hurry) => (ended ??= end(reason, hurry)),
     };
@@ -151,33 +167,16 @@ interface Building {
 
 async function buildParts(foundation: ServerFoundation, building: Building) {
   const { config, stored } = foundation;
-  const { settings, store, log, local } = building;
+  const { settings, store, changes, log, local } = building;
   const { stateDir, serverUrl } = config;
   const scratch = join(config.runDir, "server");
   await sweepAbandoned(scratch);
-  const client = await githubClient(config, settings);
-  const fetchToken = await fetchTokens(client, settings);
-  const token = async (repository: RepositoryName): Promise<string | undefined> =>
-    fetchToken === undefined ? config.githubToken : fetchToken(repository);
+  const isLocal = (repository: string): boolean => isOneOf(local, repository);
+  const serves = (repository: string): boolean => isServed({ ...settings, local }, repository);
+  const github = await openGithubSide({ config, settings, store, log, isLocal });
+  const { reporter } = github;
+  const token = (repository: RepositoryName): Promise<string | undefined> => github.token(repository);
   const mirrors = createMirrors({ directory: join(stateDir, "server", "mirrors"), serverUrl, token, local });
-  const isTold = (repository: string): boolean =>
-    client !== undefined && !local.some((one) => isNamed(one, repository));
-  const { createRunReporter } = await import("./github/reporter.ts");
-  const reporter = onlyFor(
-    createRunReporter(
-      {
-        kind: settings.app === undefined ? "statuses" : "checks",
-        comment: true,
-        detailsUrl: (run) =>
-          settings.publicUrl === undefined ? undefined : `${settings.publicUrl}/api/v1/runs/${run}`,
-      },
-      (report) => {
-        if (isTold(report.repository)) store.outbox.put(report);
-      },
-    ),
-    isTold,
-  );
-  tellOfChanges(building, reporter);
   const host = createServerHost({
     store,
     stored,
@@ -188,25 +187,38 @@ async function buildParts(foundation: ServerFoundation, building: Building) {
     startRun: foundation.startRun,
     secretsOf: (run) => secretsOf(stateDir, settings, run.repository),
   });
-  const [{ startDeliveryPlanner }, { rehearse }, { startRetention }] = await Promise.all([
-    import("./server/plan-deliveries.ts"),
-    import("./server/rehearse.ts"),
-    import("./server/retention.ts"),
-  ]);
-  const planner = startDeliveryPlanner({
+  const parts = await loadParts();
+  const telling = parts.startChangeTeller({ store, stored, changes, reporter, log });
+  const planner = parts.startDeliveryPlanner({
     store,
     mirrors,
     scratch,
     serverUrl,
-    rehearse,
     token,
     log,
+    serves,
+    rehearse: parts.rehearse,
+    askedEnvironments: settings.askedEnvironments,
     select: (request) => selectApart(foundation, scratch, request),
-    serves: (repository) => serves(building, repository),
+    takeOver: parts.createTakeOver({ store, serves, appId: settings.app?.id }),
     reportsOf: (run) => reporter.standing(run),
     now: () => performance.now(),
   });
-  const retention = startRetention({
+  const onAccepted = (): void => planner.wake();
+  const repositories = (): readonly string[] => [
+    ...new Set([
+      ...local.map(({ owner, name }) => `${owner}/${name}`),
+      ...store.runs.list({ limit: KNOWN_FROM_RUNS }).map(({ repository }) => repository),
+    ]),
+  ];
+  const schedules = parts.startSchedules({
+    store,
+    log,
+    onAccepted,
+    now: Date.now,
+    entries: parts.createScheduleSource({ mirrors, repositories, scratch, serverUrl, rehearse: parts.rehearse }),
+  });
+  const retention = parts.startRetention({
     stored,
     store,
     log,
@@ -215,147 +227,43 @@ async function buildParts(foundation: ServerFoundation, building: Building) {
     forgetCaches: () => forgetCaches(config),
     now: Date.now,
   });
-  const [{ createScheduleSource }, { startSchedules }] = await Promise.all([
-    import("./server/schedule-entries.ts"),
-    import("./server/schedule-runs.ts"),
-  ]);
-  const repositories = (): readonly string[] => [
-    ...new Set([
-      ...local.map(({ owner, name }) => `${owner}/${name}`),
-      ...store.runs.list({ limit: KNOWN_FROM_RUNS }).map(({ repository }) => repository),
-    ]),
-  ];
-  const schedules = startSchedules({
-    store,
-    log,
-    now: Date.now,
-    onAccepted: () => planner.wake(),
-    entries: createScheduleSource({ mirrors, repositories, rehearse, scratch, serverUrl }),
-  });
-  const missed =
-    client === undefined || settings.app === undefined
-      ? []
-      : [await findMissed(client, building, () => planner.wake())];
-  const tellers = client === undefined ? [] : [await startSender(client, building)];
+  const missed = await github.startMissed(repositories, onAccepted);
+  const senders = await github.startSender();
   return {
     host,
     reporter,
-    onAccepted: () => planner.wake(),
-    takers: [planner, schedules, retention, ...missed],
-    tellers,
-  };
-}
-
-async function githubClient(config: Config, { app }: ServerConfig): Promise<GithubClient | undefined> {
-  const { githubToken, apiUrl, upstreamProxy } = config;
-  if (app === undefined && githubToken === undefined) return undefined;
-  const [{ createGithubClient }, { readAppCredentials }, { dialTcp, parseUpstreamProxy, resolveBySystem }] =
-    await Promise.all([import("./github/client.ts"), import("./github/app-tokens.ts"), import("./service/dial.ts")]);
-  const upstream = upstreamProxy === undefined ? undefined : parseUpstreamProxy(upstreamProxy);
-  const credentials =
-    app === undefined
-      ? ({ kind: "token", token: githubToken ?? "" } as const)
-      : ({ kind: "app", ...readAppCredentials(app.id, app.keyFile) } as const);
-  return createGithubClient({
-    apiUrl,
-    credentials,
-    now: Date.now,
-    way: { resolve: resolveBySystem, dial: dialTcp, upstream },
-  });
-}
-
-/** Repositories that had a run among so many have their schedules looked at. */
-const KNOWN_FROM_RUNS = 2_000;
-
-async function fetchTokens(client: GithubClient | undefined, { app }: ServerConfig) {
-  if (client === undefined || app === undefined) return undefined;
-  const { createFetchTokens } = await import("./server/fetch-token.ts");
-  return createFetchTokens(client, () => performance.now());
-}
-
-/** Of the App: a webhook of a repository would have to be named, and its token would need to administrate. */
-async function findMissed(client: GithubClient, { store, log }: Building, onAccepted: () => void): Promise<ServerLoop> {
-  const { startMissedDeliveries } = await import("./server/missed-deliveries.ts");
-  return startMissedDeliveries({
-    store,
-    log,
     onAccepted,
-    now: Date.now,
-    sources: [{ kind: "app" }],
-    async get(path) {
-      const { data, headers } = await client.request({ route: `GET ${path}`, parameters: {}, repository: undefined });
-      const next = /<(?<url>[^>]+)>; rel="next"/u.exec(String(headers["link"] ?? ""))?.groups?.["url"];
-      if (next === undefined) return { body: data, next: undefined };
-      const { pathname, search } = new URL(next);
-      return { body: data, next: `${pathname}${search}` };
-    },
-  });
-}
-
-async function startSender(client: GithubClient, { store, log }: Building): Promise<ServerLoop> {
-  const { sendReports } = await import("./github/send-reports.ts");
-  const stop = new AbortController();
-  const sending = sendReports(
-    {
-      outbox: store.outbox,
-      notes: store.notes,
-      client,
-      now: Date.now,
-      random: Math.random,
-      newId: randomUUID,
-      onFault: (error) =>
-        log.error("reports not sent", { error: error instanceof Error ? error.message : String(error) }),
-      onAbandoned: ({ key, repository }, error) => log.error("report given up", { report: key, repository, error }),
-    },
-    stop.signal,
-  );
-  return {
-    async stop() {
-      // What a run said at its end is worth a moment; the rest is the next server's.
-      const deadlineMs = performance.now() + LAST_REPORTS_MS;
-      while (store.outbox.due(Date.now(), 1).length > 0 && performance.now() < deadlineMs) await delay(100);
-      stop.abort();
-      await sending;
-    },
+    takers: [planner, schedules, retention, ...missed],
+    // What is to be told is in the outbox before the last of it is sent.
+    tellers: [telling, ...senders],
+    numbers: poolNumbers(foundation.poolMetrics),
   };
 }
 
-const LAST_REPORTS_MS = 5_000;
-
-/** What no worker tells of: runs that wait again, or end without having been worked on. */
-function tellOfChanges({ store, changes, log }: Building, reporter: RunReporter): void {
-  changes.subscribe((run, by) => {
-    if (by === "settle" || by === "claim" || by === "started" || by === "complete") return;
-    if (run.state === "running") return;
-    try {
-      for (const report of reporter.standing(run)) store.outbox.put(report);
-    } catch (error) {
-      log.warn("report not kept", { run: run.id, error: error instanceof Error ? error.message : String(error) });
-    }
-  });
+async function loadParts() {
+  const [
+    { startDeliveryPlanner },
+    { rehearse },
+    { createTakeOver },
+    { startChangeTeller },
+    { startRetention },
+    { createScheduleSource },
+    { startSchedules },
+  ] = await Promise.all([
+    import("./server/plan-deliveries.ts"),
+    import("./server/rehearse.ts"),
+    import("./server/take-over.ts"),
+    import("./server/tell-of-changes.ts"),
+    import("./server/retention.ts"),
+    import("./server/schedule-entries.ts"),
+    import("./server/schedule-runs.ts"),
+  ]);
+  const working = { startDeliveryPlanner, rehearse, createTakeOver, startChangeTeller };
+  return { ...working, startRetention, createScheduleSource, startSchedules };
 }
 
-/** GitHub is told of its own repositories alone. */
-function onlyFor(reporter: RunReporter, isTold: (repository: string) => boolean): RunReporter {
-  return {
-    onEvent(run, event) {
-      if (isTold(run.repository)) reporter.onEvent(run, event);
-    },
-    atEnd: (run, conclusion, reason) => (isTold(run.repository) ? reporter.atEnd(run, conclusion, reason) : []),
-    standing: (run) => (isTold(run.repository) ? reporter.standing(run) : []),
-  };
-}
-
-function serves({ settings, local }: Building, repository: string): boolean {
-  if (local.some((one) => isNamed(one, repository))) return true;
-  if (settings.webhookSecret === undefined) return false;
-  const [owner = ""] = repository.toLowerCase().split("/");
-  return settings.repositories?.some((one) => one === repository.toLowerCase() || one === `${owner}/*`) ?? true;
-}
-
-function isNamed({ owner, name }: LocalRepository, repository: string): boolean {
-  return `${owner}/${name}`.toLowerCase() === repository.toLowerCase();
-}
+/** Repositories that had a run among so many have their schedules looked at, and their webhooks for what was missed. */
+const KNOWN_FROM_RUNS = 2_000;
 
 /** Its commit, where it makes one, goes when it is planned. Planning needs no network of the repository's. */
 async function selectApart(foundation: ServerFoundation, scratch: string, request: SelectRequest) {
@@ -365,7 +273,7 @@ async function selectApart(foundation: ServerFoundation, scratch: string, reques
     claimDirectory(directory);
     return await foundation.select(request, { scratch: join(directory, "scratch"), actor: "", trusted: false });
   } finally {
-    await rm(directory, { recursive: true, force: true });
+    await removeOwned(directory);
   }
 }
 
@@ -415,50 +323,6 @@ async function localRepositories({ repositoryPath }: ServerConfig): Promise<read
   return findLocalRepositories(repositoryPath);
 }
 
-function factsOf(
-  settings: ServerConfig,
-  url: string,
-  {
-    local,
-    isolation,
-    config,
-  }: { readonly local: readonly LocalRepository[]; readonly isolation: string; readonly config: Config },
-): ServedHearth["facts"] {
-  const reported =
-    settings.app === undefined
-      ? config.githubToken === undefined
-        ? "nobody"
-        : "GITHUB_TOKEN, as statuses"
-      : `GitHub App ${settings.app.id}, as checks`;
-  const names = local.map(({ owner, name }) => `${owner}/${name}`);
-  return [
-    { name: "address", value: url },
-    { name: "webhook", value: `${settings.publicUrl ?? url}/webhook` },
-    {
-      name: "signed",
-      value: settings.webhookSecret === undefined ? "no: only this host is heard" : "with GITHUB_WEBHOOK_SECRET",
-    },
-    { name: "repositories", value: names.length === 0 ? `those that ${config.serverUrl} tells of` : names.join(", ") },
-    { name: "isolation", value: isolation },
-    { name: "reports to GitHub by", value: reported },
-    { name: "state", value: config.stateDir },
-  ];
-}
-
-function missingOf(settings: ServerConfig, config: Config, local: readonly LocalRepository[]): readonly string[] {
-  const missing: string[] = [];
-  if (local.length === 0 && settings.webhookSecret === undefined) {
-    missing.push("GITHUB_WEBHOOK_SECRET: GitHub's deliveries are not taken without it (hearth init server makes one)");
-  }
-  if (settings.webhookSecret !== undefined && settings.publicUrl === undefined) {
-    missing.push("HEARTH_PUBLIC_URL: the address that GitHub sends to; requests to any other name are refused");
-  }
-  if (local.length === 0 && settings.app === undefined && config.githubToken === undefined) {
-    missing.push("GITHUB_TOKEN or GITHUB_APP_ID: GitHub is told nothing, and private repositories cannot be read");
-  }
-  return missing;
-}
-
 /** By the socket, which needs no secret; to a server that was named, signed. */
 async function received(
   { config, environment, socket }: Pick<ServerFoundation, "config" | "environment"> & { readonly socket: string },
@@ -476,48 +340,4 @@ async function received(
     nowMs: Date.now(),
   });
   return pushes.length;
-}
-
-/** The API on what is kept, with nobody to run anything: what it queues waits for the next server. */
-async function askOffline(
-  { config, stored, artifacts }: ServerFoundation,
-  directory: string,
-): Promise<(request: ServerRequest) => Promise<Response>> {
-  if (!existsSync(join(directory, SERVER_DATABASE))) {
-    throw new EngineError("SERVER_UNREACHABLE", `No server runs on ${config.stateDir}, and none ever has`, {
-      hint: "hearth serve starts one; --server URL names one elsewhere.",
-    });
-  }
-  const [{ createListeners }, { createRunFeed }] = await Promise.all([
-    import("./server/http.ts"),
-    import("./server/run-feed.ts"),
-  ]);
-  return async ({ method, path, body, headers }) => {
-    await using _lock = await lockState(directory);
-    using opened = openServerStore(directory, clock);
-    const { store, changes } = watchStore(opened);
-    const { ask } = createListeners({
-      store,
-      changes,
-      stored,
-      artifacts,
-      version: manifest.version,
-      newId: randomUUID,
-      feed: createRunFeed(stored),
-      tokens: openApiTokens(config.stateDir),
-      health: { reasons: () => [], look: async () => undefined, stop: () => undefined },
-      metrics: { contentType: "text/plain", text: async () => "" },
-      log: await createServerLog("error", (line) => process.stderr.write(line)),
-      webhook: () => undefined,
-      localWebhook: () => undefined,
-      onDispatched: () => undefined,
-      draining: () => false,
-    });
-    const init = { method, headers: { ...headers, ...(body !== undefined && { "content-type": "application/json" }) } };
-    const answer = await ask(
-      new Request(`http://localhost${path}`, body === undefined ? init : { ...init, body: JSON.stringify(body) }),
-    );
-    // Read before the store closes.
-    return new Response(await answer.arrayBuffer(), { status: answer.status, headers: answer.headers });
-  };
 }

@@ -5,6 +5,7 @@ import { mkdir, mkdtemp } from "node:fs/promises";
 import { availableParallelism, totalmem, userInfo } from "node:os";
 import { join } from "node:path";
 import { agentBundle } from "./agent-bundle.ts";
+import type { ServerDoor } from "./commands/server-door.ts";
 import type { ArtifactSummary, Hearth, RunHandle, RunOptions } from "./commands/hearth.ts";
 import { readCertificateAuthorities } from "./config.ts";
 import type { Config } from "./config.ts";
@@ -21,9 +22,14 @@ import type { OidcSettings } from "./service/oidc-endpoint.ts";
 import type { IdentityKeys } from "./service/oidc-keys.ts";
 import type { OwnRepository } from "./service/repository-lookup.ts";
 import type { NetworkPolicy, Services } from "./service/services.ts";
-import type { SelectionParts } from "./select/select-workflows.ts";
+import type { HearthHost } from "./select/hearth-settings.ts";
+import type { SelectionParts, SelectRequest } from "./select/select-workflows.ts";
+import type { HostMachines } from "./host-machines.ts";
+import { createHostModel } from "./host-model.ts";
+import { createHostTraces } from "./host-traces.ts";
 import type { RunApi } from "./run-api.ts";
 import { createJsonlRunStore } from "./store/jsonl-run-store.ts";
+import type { RunEventBody } from "./store/run-event.ts";
 import type { RunWriter } from "./store/run-store.ts";
 
 /** `environment` is the process's own: steps on the host inherit it, programs are found by its PATH. */
@@ -45,46 +51,80 @@ export function compose(config: Config, environment: NodeJS.ProcessEnv): Hearth 
   const scratch = scratchDirectory(runDir);
   const remote = { serverUrl: config.serverUrl, token: config.githubToken, directory: join(dataDir, "mirrors") };
   const places = { workingDirectory: process.cwd(), mirrorDir: config.mirrorDir, remote };
-  const candidates = providerCandidates(config, environment);
+  const hostModel = createHostModel(config, environment);
+  const hearers = new Set<(line: string) => void>();
+  const progress = (line: string): void => hearers.forEach((hear) => hear(line));
+  let warnUnheard = writeWarning;
+  const traces = createHostTraces(config, (line) => (hearers.size === 0 ? warnUnheard : progress)(line));
+  const candidates = providerCandidates(config, environment, progress).map(loadedOnce);
   let groups: Promise<ConcurrencyGroups> | undefined;
   const concurrencyGroups = (): Promise<ConcurrencyGroups> =>
     (groups ??= import("./engine/concurrency-groups.ts").then((module) => module.createConcurrencyGroups()));
+
+  const takesNetwork = config.repositoryNetwork || config.network.kind === "open";
+  let runsToCome: number | undefined = 0;
+  let machines: Promise<HostMachines> | undefined;
+  let madeMachines: HostMachines | undefined;
+  const hostMachines = (): Promise<HostMachines> =>
+    (machines ??= import("./host-machines.ts").then((module) => {
+      const made = module.createHostMachines(config);
+      made.expectRuns(runsToCome);
+      madeMachines = made;
+      return made;
+    }));
 
   return {
     concurrency,
     settings,
     store,
+    expectRuns,
+    onMachineProgress(listener) {
+      hearers.add(listener);
+      return () => void hearers.delete(listener);
+    },
+    close,
+    machines: {
+      list: async () => (await import("./provider/machine-list.ts")).listMachines(dataDir),
+      reap: async () => (await import("./provider/reaper.ts")).reap({ dataDir, runDir }),
+    },
     async select(request) {
-      const { selectWorkflows } = await import("./select/select-workflows.ts");
-      const { snapshot, actions, ...selection } = await selectWorkflows(request, {
-        workingDirectory: process.cwd(),
-        actor: userInfo().username,
-        mirrorDir: config.mirrorDir,
-        remote,
-        scratch,
-        host: {
-          provider: config.provider,
-          cpus: availableParallelism(),
-          // A quarter of the memory is left to the host.
-          memoryMib: Math.floor((totalmem() * 0.75) / 1024 / 1024),
-          arch: process.arch === "arm64" ? "ARM64" : "X64",
-          images: async () => (await import("./image/image-store.ts")).listImages(dataDir),
-          variable: (name) => environment[name],
-          takesNetwork: config.repositoryNetwork || config.network.kind === "open",
-        },
-      });
+      hostModel.addSecrets(request.secrets ?? []);
+      const place = { actor: userInfo().username, scratch, variable: (name: string) => environment[name] };
+      const { snapshot, actions, ...selection } = await selectIn(request, { ...place, takesNetwork });
       parts.set(selection.repository, { snapshot, actions });
       return selection;
     },
+    secrets: secretDoor(config),
+    server: lazyServerDoor(async () =>
+      (await import("./compose-server.ts")).createServerDoor({
+        config,
+        environment,
+        stored: store,
+        concurrency,
+        chooseProvider: chooseAny,
+        expectRuns,
+        onWarning(hear) {
+          warnUnheard = hear;
+        },
+        close,
+        select: (request, { actor, scratch: below, trusted }) =>
+          // A stranger's hearth.yml opens no network, and nobody's reads what this process was told.
+          selectIn(request, {
+            actor,
+            scratch: async () => below,
+            variable: () => undefined,
+            takesNetwork: trusted && takesNetwork,
+          }),
+        startRun: (plan, options, selected) => startRun(plan, options, config, selected),
+        artifacts: { list: listArtifactsOf, open: openArtifact },
+        poolMetrics: () => madeMachines?.metrics() ?? [],
+      }),
+    ),
     async lint(path) {
       const { lintFiles } = await import("./select/lint-files.ts");
       return lintFiles(path, process.cwd());
     },
-    chooseProvider() {
-      const { provider } = config;
-      if (provider === undefined) return chooseProvider(candidates.filter(({ isolates }) => isolates));
-      return chooseNamed(provider);
-    },
+    chooseProvider: chooseAny,
     startRun: (plan, options) => startRun(plan, options, config, parts.get(options.repository)),
     async watch(repository, listener) {
       const { watchWorkingTree } = await import("./git/watch-working-tree.ts");
@@ -106,10 +146,7 @@ export function compose(config: Config, environment: NodeJS.ProcessEnv): Hearth 
       },
     },
     artifacts: {
-      async list(run) {
-        const { listArtifacts } = await import("./service/kept-artifacts.ts");
-        return (await listArtifacts(keptArtifacts, String(runIdOf(run)))).map(summariseArtifact);
-      },
+      list: listArtifactsOf,
       async save({ id }, directory) {
         const { saveArtifact } = await import("./service/kept-artifacts.ts");
         await saveArtifact(keptArtifacts, id, directory);
@@ -122,6 +159,11 @@ export function compose(config: Config, environment: NodeJS.ProcessEnv): Hearth 
     actions: {
       lock: async (request) => (await manageActions()).lockReferences(request, places),
       fetch: async (request) => (await manageActions()).fetchReferences(request, places),
+      translate: async (request) =>
+        (await import("./select/manage-translations.ts")).manageTranslations(request, {
+          ...places,
+          translator: hostModel.translator,
+        }),
       list: async () => (await import("./git/kept-actions.ts")).listKeptActions(remote.directory),
       verify: async () => (await manageActions()).verifyActions(places),
       prune: async (before) => (await manageActions()).pruneActions(places, before),
@@ -165,19 +207,111 @@ export function compose(config: Config, environment: NodeJS.ProcessEnv): Hearth 
         return removeTools(wish, dataDir);
       },
     },
+    async setupFirecracker({ binary, jailer, progress, signal }) {
+      const { setupFirecracker } = await import("./setup/firecracker.ts");
+      const { format: _format, ...binaries } = await setupFirecracker({ dataDir, binary, jailer, progress, signal });
+      return binaries;
+    },
+    inspectModel: () => hostModel.inspect(new AbortController().signal),
+    async inspectProductionHost() {
+      const [{ inspectProductionHost }, { SERIAL_LIMITS_SINCE, findBinaries, isAtLeast }] = await Promise.all([
+        import("./setup/production-host.ts"),
+        import("./provider/firecracker/binary.ts"),
+      ]);
+      const found = await findBinaries(dataDir);
+      const { jailer, console } = config.firecracker;
+      return inspectProductionHost({
+        root: "/",
+        jailer: { registered: found.ok && found.binaries.jailer !== undefined, required: jailer === "required" },
+        console: { on: console, limited: found.ok && isAtLeast(found.binaries.version, SERIAL_LIMITS_SINCE) },
+        disksLimited: true,
+      });
+    },
     async setupGvisor({ binary, progress, signal }) {
-      const { setupGvisor } = await import("./setup/gvisor.ts");
-      return setupGvisor({ dataDir, binary, progress, signal });
+      const { setupGvisorAlone } = await import("./setup/setup-host.ts");
+      return setupGvisorAlone(binary, { dataDir, progress, signal, machines: usualMachine });
     },
     async setupHost(wish, { progress, signal }) {
       const { setupHost } = await import("./setup/setup-host.ts");
-      await setupHost(wish, { dataDir, progress, signal });
+      await setupHost(wish, { dataDir, progress, signal, machines: usualMachine });
     },
     async *doctor() {
       const { inspectHost } = await import("./setup/inspect-host.ts");
       yield* inspectHost({ dataDir, candidates });
+      const { inspectMachines } = await import("./provider/machine-list.ts");
+      yield { ...(await inspectMachines(dataDir)), provider: undefined };
     },
   };
+
+  /** What `hearth setup` makes templates of. */
+  async function usualMachine() {
+    const { findCgroupRoot, thisHost } = await import("./provider/cgroup-root.ts");
+    return {
+      options: {
+        runDir,
+        agentBundle: await agentBundle(dataDir),
+        searchPath: environment["PATH"] ?? "",
+        uid: process.getuid?.() ?? 0,
+        cgroups: await findCgroupRoot(await thisHost()),
+      },
+      spec: {
+        id: `setup-${process.pid}`,
+        cpus: config.machineCpus,
+        memoryMib: config.machineMemoryMib,
+        certificateAuthorities: await readCertificateAuthorities(config),
+        image: undefined,
+      },
+    };
+  }
+
+  function chooseAny(): Promise<ChosenProvider> {
+    const { provider } = config;
+    if (provider === undefined) return chooseProvider(candidates.filter(({ isolates }) => isolates));
+    return chooseNamed(provider);
+  }
+
+  function expectRuns(runs: number | undefined): void {
+    runsToCome = runs;
+    void machines?.then((made) => made.expectRuns(runs));
+  }
+
+  async function close(): Promise<void> {
+    const made = machines;
+    machines = undefined;
+    await (await made)?.[Symbol.asyncDispose]();
+    await Promise.all([hostModel.close(), traces.close()]);
+  }
+
+  async function selectIn(request: SelectRequest, { actor, scratch: place, ...host }: SelectPlace) {
+    const { selectWorkflows } = await import("./select/select-workflows.ts");
+    return selectWorkflows(request, {
+      workingDirectory: process.cwd(),
+      actor,
+      mirrorDir: config.mirrorDir,
+      remote,
+      scratch: place,
+      translator: hostModel.translator,
+      host: {
+        provider: config.provider,
+        cpus: availableParallelism(),
+        // A quarter of the memory is left to the host.
+        memoryMib: Math.floor((totalmem() * 0.75) / 1024 / 1024),
+        arch: process.arch === "arm64" ? "ARM64" : "X64",
+        images: async () => (await import("./image/image-store.ts")).listImages(dataDir),
+        ...host,
+      },
+    });
+  }
+
+  async function listArtifactsOf(run: string): Promise<readonly ArtifactSummary[]> {
+    const { listArtifacts } = await import("./service/kept-artifacts.ts");
+    return (await listArtifacts(keptArtifacts, String(runIdOf(run)))).map(summariseArtifact);
+  }
+
+  async function openArtifact(id: number) {
+    const { readArtifact } = await import("./service/kept-artifacts.ts");
+    return readArtifact(keptArtifacts, id);
+  }
 
   function chooseNamed(provider: ProviderName): Promise<ChosenProvider> {
     const named = candidates.filter(({ name }) => name === provider);
@@ -218,10 +352,31 @@ export function compose(config: Config, environment: NodeJS.ProcessEnv): Hearth 
       givenToken: options.secrets["GITHUB_TOKEN"],
     });
     const { path } = plan.workflow;
-    const writer = await store.create({ repository: options.repository, workflow: path, event: plan.event.name });
+    const writer = await store.create({
+      repository: options.recordedAs ?? options.repository,
+      workflow: path,
+      event: plan.event.name,
+    });
     const services = lazyServices(snapshot && { ...plan.event.repository, gitDir: snapshot.gitDir }, config, api);
     const cancel = new AbortController();
     const kill = new AbortController();
+    const host = await hostMachines();
+    await host.reapAtStart();
+    const { owner, name } = plan.event.repository;
+    const trace = await traces.follow({ repository: `${owner}/${name}`, delivery: options.delivery });
+    const emit = (event: RunEventBody): void => {
+      const kept = writer.append(event);
+      api.note(kept);
+      trace(kept);
+      options.onEvent(kept);
+    };
+    const placed = (provider: Provider, pooled: boolean): Provider =>
+      host.providerFor(provider, {
+        run: writer.run,
+        keepsMachines: options.machinePer === "workflow",
+        pooled,
+        onWait: (machine, lack) => emit({ type: "machine_waiting", machine, lack }),
+      });
     const running = runWorkflow(
       plan,
       {
@@ -236,6 +391,7 @@ export function compose(config: Config, environment: NodeJS.ProcessEnv): Hearth 
         runners: options.runners,
         skipUnsupported: options.skipUnsupported,
         earlier: options.earlier,
+        trusted: options.trusted ?? true,
         maxParallelJobs: concurrency,
         network: withHosts(config.network, options.network),
         cpus: config.machineCpus,
@@ -245,16 +401,12 @@ export function compose(config: Config, environment: NodeJS.ProcessEnv): Hearth 
         debug: isDebug(options),
       },
       {
-        provider: options.provider,
-        namedProvider: (name) => namedProvider(name, options.provider),
+        provider: placed(options.provider, true),
+        namedProvider: async (name) => placed(await namedProvider(name, options.provider), false),
         concurrency: await concurrencyGroups(),
         services,
         actions: withBuiltins(actions, dataDir),
-        emit: (event) => {
-          const kept = writer.append(event);
-          api.note(kept);
-          options.onEvent(kept);
-        },
+        emit,
         now: () => performance.now(),
         newId: randomUUID,
         ladder: RUNNER_LADDER,
@@ -268,6 +420,31 @@ export function compose(config: Config, environment: NodeJS.ProcessEnv): Hearth 
       kill: () => kill.abort(),
     };
   }
+}
+
+interface SelectPlace extends Pick<HearthHost, "variable" | "takesNetwork"> {
+  readonly actor: string;
+  readonly scratch: () => Promise<string>;
+}
+
+function writeWarning(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
+
+/** Nothing of a server is loaded before one of these is called. */
+function lazyServerDoor(load: () => Promise<ServerDoor>): ServerDoor {
+  let loaded: Promise<ServerDoor> | undefined;
+  const door = (): Promise<ServerDoor> => (loaded ??= load());
+  return {
+    serve: async () => (await door()).serve(),
+    ask: async (request) => (await door()).ask(request),
+    received: async (repository, stdin, pusher) => (await door()).received(repository, stdin, pusher),
+    describe: async () => (await door()).describe(),
+    tokens: async () => (await door()).tokens(),
+    settings: async () => (await door()).settings(),
+    backup: async (file) => (await door()).backup(file),
+    restore: async (file, force) => (await door()).restore(file, force),
+  };
 }
 
 /** Loaded when asked for. */
@@ -290,13 +467,18 @@ function lazyServices(own: OwnRepository | undefined, config: Config, api: RunAp
         import("./service/local-services.ts"),
         import("./service/repository-lookup.ts"),
       ]);
-      const { mirrorDir, upstreamProxy, stateDir, cacheLimits } = config;
+      const { mirrorDir, upstreamProxy, stateDir, cacheLimits, secretsInUploads } = config;
       return createServices({
         lookup: createLookup(own, mirrorDir),
         upstreamProxy,
         kept: {
           stateDir,
-          settings: { caches: cacheLimits, oidc: await oidcSettings(config), api: await api.settings() },
+          settings: {
+            caches: cacheLimits,
+            secretsInUploads,
+            oidc: await oidcSettings(config),
+            api: await api.settings(),
+          },
           now: Date.now,
         },
       }).attach(request);
@@ -306,6 +488,36 @@ function lazyServices(own: OwnRepository | undefined, config: Config, api: RunAp
 
 async function oidcSettings({ dataDir, oidcIssuer }: Config): Promise<OidcSettings> {
   return { keys: await identityKeys(dataDir), issuer: oidcIssuer };
+}
+
+/** The store is open no longer than each command needs it: a server may have it open as well. */
+function secretDoor({ stateDir, secretKey }: Config): Hearth["secrets"] {
+  const open = async () => {
+    const { openSecretStore } = await import("./secret/secret-store.ts");
+    return openSecretStore({ stateDir, ...secretKey, now: Date.now });
+  };
+  return {
+    async set(kind, scope, name, value) {
+      using store = await open();
+      store.set(kind, scope, name, value);
+    },
+    async remove(kind, scope, name) {
+      using store = await open();
+      return store.remove(kind, scope, name);
+    },
+    async list(kind, scope) {
+      using store = await open();
+      return store.list(kind, scope);
+    },
+    async repositoryHere() {
+      const { describeRepository } = await import("./git/repository.ts");
+      const { owner, name, remoteUrl } = await describeRepository(process.cwd());
+      if (remoteUrl !== undefined) return `${owner}/${name}`;
+      throw new EngineError("BAD_USAGE", "No repository with a remote is here", {
+        hint: "Name one: --repo owner/name",
+      });
+    },
+  };
 }
 
 async function identityKeys(dataDir: string): Promise<IdentityKeys> {
@@ -326,19 +538,42 @@ interface ComposedCandidate extends Candidate {
 
 /** In order of preference (DESIGN §4). Loaded when asked for. */
 function providerCandidates(
-  { dataDir, runDir, api }: Config,
+  { dataDir, runDir, api, firecracker }: Config,
   environment: NodeJS.ProcessEnv,
+  progress: (line: string) => void,
 ): readonly ComposedCandidate[] {
   const qemu = async (accelerator: "kvm" | "tcg"): Promise<Provider> => {
     const { createQemuProvider } = await import("./provider/qemu/provider.ts");
+    const { findCgroupRoot, thisHost } = await import("./provider/cgroup-root.ts");
     return createQemuProvider({
       dataDir,
       agentBundle: await agentBundle(dataDir),
       accelerator,
-      progress: () => undefined,
+      progress,
+      cgroups: await findCgroupRoot(await thisHost()),
     });
   };
   return [
+    {
+      name: "firecracker",
+      label: "firecracker",
+      isolates: true,
+      load: async () => {
+        const { createFirecrackerProvider } = await import("./provider/firecracker/provider.ts");
+        return createFirecrackerProvider({
+          dataDir,
+          agentBundle: await agentBundle(dataDir),
+          progress,
+          uid: process.getuid?.() ?? 0,
+          jailer: firecracker.jailer,
+          device: "/dev/kvm",
+          limits: firecracker,
+          cgroupMount: "/sys/fs/cgroup",
+          probeDeadlineMs: 5_000,
+          startDeadlineMs: 60_000,
+        });
+      },
+    },
     { name: "qemu", label: "qemu with KVM", isolates: true, load: () => qemu("kvm") },
     {
       name: "gvisor",
@@ -346,13 +581,15 @@ function providerCandidates(
       isolates: true,
       load: async () => {
         const { gvisorProvider } = await import("./provider/gvisor/provider.ts");
+        const { findCgroupRoot, thisHost } = await import("./provider/cgroup-root.ts");
         return gvisorProvider({
           dataDir,
           runDir,
+          progress,
           agentBundle: await agentBundle(dataDir),
           searchPath: environment["PATH"] ?? "",
           uid: process.getuid?.() ?? 0,
-          cgroupMount: "/sys/fs/cgroup",
+          cgroups: await findCgroupRoot(await thisHost()),
         });
       },
     },
@@ -370,6 +607,12 @@ function providerCandidates(
       },
     },
   ];
+}
+
+/** The same provider for every run of this process: what is kept for one is found again. */
+function loadedOnce(candidate: ComposedCandidate): ComposedCandidate {
+  let loaded: Promise<Provider> | undefined;
+  return { ...candidate, load: () => (loaded ??= candidate.load()) };
 }
 
 /** Made when it is first asked for, removed when the process ends, however it ends short of a kill. */

@@ -62,7 +62,7 @@ export async function restore(
   const holds = ["runs", "artifacts.db", join("server", SERVER_DATABASE)].some((name) =>
     existsSync(join(stateDir, name)),
   );
-  await using _lock = await lockState(directory);
+  await using lock = await lockState(directory);
   if (holds && !force) {
     throw new EngineError("BAD_USAGE", `There is something in ${stateDir} already`, {
       hint: "--force replaces it; what is there now is kept beside it.",

@@ -20,6 +20,8 @@ export interface ServerConfig {
   readonly repositoryPath: string | undefined;
   /** `owner/name` or `owner/*` in lower case; undefined: all that sign with the secret. */
   readonly repositories: readonly string[] | undefined;
+  /** Names of environments that ask for approval in every repository; `*`: all. */
+  readonly askedEnvironments: readonly string[];
   readonly secretKeyFile: string | undefined;
   readonly credentialsDir: string | undefined;
   readonly infraRetries: number;
@@ -68,6 +70,10 @@ export function loadServerConfig(environment: Environment, directory: string): S
     // Whoever may install the App would run commands here.
     throw bad("HEARTH_REPOSITORIES", "owner/name or owner/*, since others may install a GitHub App");
   }
+  const askedEnvironments = listOf(variable("HEARTH_APPROVE_ENVIRONMENTS")) ?? [];
+  if (askedEnvironments.length > 0) {
+    note("asked environments", "wait for approval", askedEnvironments.join(", "), "$HEARTH_APPROVE_ENVIRONMENTS");
+  }
   const infraRetries = number("HEARTH_INFRA_RETRIES", "retries", "of a run whose machine host died", 1, 10);
   const drainSeconds = number(
     "HEARTH_DRAIN_SECONDS",
@@ -112,6 +118,7 @@ export function loadServerConfig(environment: Environment, directory: string): S
     settings,
     hosts: listOf(variable("HEARTH_HOSTS")) ?? [],
     repositories,
+    askedEnvironments,
     secretKeyFile: variable("HEARTH_SECRET_KEY_FILE"),
     credentialsDir: variable("CREDENTIALS_DIRECTORY"),
     drainMs: drainSeconds * 1000,

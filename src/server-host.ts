@@ -3,7 +3,7 @@
  * started with what its trust allows (SECURITY-RELIABILITY A24, A25). What the repository's `hearth.yml` says of secrets does not
  * count here: the file is the repository's, and the environment it would read is the server's.
  */
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp } from "node:fs/promises";
 import { join } from "node:path";
 import type { ProviderName } from "./provider/provider.ts";
 import { failedJobs } from "./commands/failed-jobs.ts";
@@ -13,7 +13,7 @@ import { sortResults } from "./commands/sort-results.ts";
 import type { EarlierAttempt, EnvironmentSettings } from "./engine/run-settings.ts";
 import { parseJson } from "./expression/json.ts";
 import { isMapping } from "./context/mapping.ts";
-import { claimDirectory } from "./lib/owned-directory.ts";
+import { claimDirectory, removeOwned } from "./lib/owned-directory.ts";
 import { formatDiagnostic } from "./lib/diagnostic.ts";
 import { overlay } from "./lib/overlay.ts";
 import { EngineError } from "./lib/engine-error.ts";
@@ -67,7 +67,7 @@ export function createServerHost(parts: ServerHostParts): RunHost {
       let checkout: Checkout | undefined;
       const remove = async (): Promise<void> => {
         await checkout?.[Symbol.asyncDispose]();
-        await rm(directory, { recursive: true, force: true });
+        await removeOwned(directory);
       };
       try {
         checkout = await parts.checkout(run, directory, wish.signal);
@@ -106,6 +106,7 @@ export function createServerHost(parts: ServerHostParts): RunHost {
         provider: chosen.provider,
         repository: selection.repository,
         recordedAs: run.repository,
+        delivery: parts.store.deliveries.get(run.delivery)?.guid,
         trusted,
         secrets,
         vars: overlay(selection.vars, vars),

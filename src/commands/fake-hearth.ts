@@ -15,6 +15,7 @@ import type { Role } from "../server/api-tokens.ts";
 import type { ServedHearth } from "./server-door.ts";
 import type { Finding } from "../lint/finding.ts";
 import type { KeptAction } from "../git/kept-actions.ts";
+import type { TranslationChange } from "../select/manage-translations.ts";
 import type { ManageReport } from "../select/manage-actions.ts";
 import type { LintReport } from "../select/lint-files.ts";
 import type { SecretSummary } from "../secret/secret-store.ts";
@@ -34,6 +35,8 @@ import type {
 interface FakeRun {
   readonly events?: readonly RunEventBody[];
   readonly outcome?: Partial<RunOutcome>;
+  /** Said while its machine is made. */
+  readonly progress?: readonly string[];
   /** It ends only when it is cancelled or killed. */
   readonly untilCancelled?: boolean;
   readonly cannotBegin?: Error;
@@ -56,6 +59,7 @@ export interface FakeHearthOptions {
   readonly caches?: readonly CacheSummary[];
   readonly machines?: readonly MachineSummary[];
   readonly reaped?: readonly string[];
+  readonly translations?: readonly TranslationChange[];
   readonly managed?: ManageReport;
   readonly keptActions?: readonly KeptAction[];
   readonly verified?: Awaited<ReturnType<Hearth["actions"]["verify"]>>;
@@ -63,6 +67,7 @@ export interface FakeHearthOptions {
   /** Those of every place. */
   readonly secrets?: readonly SecretSummary[];
   readonly doctorLines?: readonly DoctorLine[];
+  readonly model?: Awaited<ReturnType<Hearth["inspectModel"]>>;
   readonly hostChecks?: Awaited<ReturnType<Hearth["inspectProductionHost"]>>;
   /** What a server answers: `GET /api/v1/runs?limit=50`. */
   readonly answers?: { readonly [request: string]: { readonly status?: number; readonly body: unknown } };
@@ -86,7 +91,7 @@ export interface FakeHearth extends Hearth {
   /** Files of the watched repository change. */
   change(...paths: string[]): void;
   failWatch(error: Error): void;
-  /** Who still watches it: nobody may be left. */
+  /** Who still watches it or hears of its machines: nobody may be left. */
   watchers(): number;
 }
 
@@ -96,6 +101,7 @@ export function fakeHearth(options: FakeHearthOptions = {}): FakeHearth {
   const calls: string[] = [];
   const waiting: { readonly call: string; readonly times: number; readonly resolve: () => void }[] = [];
   const listeners = new Set<WatchListener>();
+  const hearers = new Set<(line: string) => void>();
   const requests: SelectRequest[] = [];
   const runOptions: RunOptions[] = [];
   const expectations: (number | "closed" | undefined)[] = [];
@@ -120,7 +126,7 @@ export function fakeHearth(options: FakeHearthOptions = {}): FakeHearth {
       }),
     change: (...paths) => listeners.forEach(({ onChange }) => onChange(paths)),
     failWatch: (error) => listeners.forEach(({ onError }) => onError(error)),
-    watchers: () => listeners.size,
+    watchers: () => listeners.size + hearers.size,
     async watch(repository, listener) {
       listeners.add(listener);
       note(`watch ${repository}`);
@@ -132,6 +138,7 @@ export function fakeHearth(options: FakeHearthOptions = {}): FakeHearth {
     actions: {
       lock: async () => options.managed ?? NOTHING_MANAGED,
       fetch: async () => options.managed ?? NOTHING_MANAGED,
+      translate: async ({ write }) => ({ changes: options.translations ?? [], written: write, warnings: [] }),
       list: async () => options.keptActions ?? [],
       verify: async () => options.verified ?? { verified: [], lacking: [] },
       async prune(before) {
@@ -153,6 +160,10 @@ export function fakeHearth(options: FakeHearthOptions = {}): FakeHearth {
     identity: {
       publicKeys: async () => [{ kid: "k1" }],
       rotate: async () => note("rotate"),
+    },
+    onMachineProgress(listener) {
+      hearers.add(listener);
+      return () => void hearers.delete(listener);
     },
     expectations,
     expectRuns: (runs) => void expectations.push(runs),
@@ -222,6 +233,7 @@ export function fakeHearth(options: FakeHearthOptions = {}): FakeHearth {
       if (script.cannotBegin !== undefined) throw script.cannotBegin;
       const run = `run${calls.filter((call) => call.startsWith("start ")).length}`;
       const ended = Promise.withResolvers<Conclusion>();
+      for (const line of script.progress ?? []) hearers.forEach((hear) => hear(line));
       for (const body of script.events ?? []) started.onEvent({ at, ...body });
       if (script.untilCancelled !== true) ended.resolve(script.outcome?.conclusion ?? "success");
       return {
@@ -252,6 +264,7 @@ export function fakeHearth(options: FakeHearthOptions = {}): FakeHearth {
       const program = { version: "1.16.1", sha256: "ab".repeat(32) };
       return jailer === undefined ? { firecracker: program } : { firecracker: program, jailer: program };
     },
+    inspectModel: async () => options.model ?? { model: "off", fit: false, reasons: ["none"], probes: [], bears: 0 },
     inspectProductionHost: async () => options.hostChecks ?? [],
     async *doctor() {
       yield* options.doctorLines ?? [];

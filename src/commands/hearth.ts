@@ -9,6 +9,7 @@ import type { ChosenProvider } from "../provider/choose-provider.ts";
 import type { Provider, ProviderName } from "../provider/provider.ts";
 import type { KeptAction } from "../git/kept-actions.ts";
 import type { ManageReport, ManageRequest, VerifiedAction } from "../select/manage-actions.ts";
+import type { TranslateReport, TranslateRequest } from "../select/manage-translations.ts";
 import type { LintReport } from "../select/lint-files.ts";
 import type { SelectRequest, Selection } from "../select/select-workflows.ts";
 import type { DoctorLine } from "../setup/inspect-host.ts";
@@ -16,6 +17,7 @@ import type { HostCheck } from "../setup/production-host.ts";
 import type { SetupWish } from "../setup/setup-host.ts";
 import type { RunEvent } from "../store/run-event.ts";
 import type { RunStore } from "../store/run-store.ts";
+import type { ModelReport } from "../translate/model/inspect-model.ts";
 import type { SecretDoor } from "./secret-door.ts";
 import type { ServerDoor } from "./server-door.ts";
 
@@ -49,6 +51,11 @@ export interface Hearth {
    * knows, so it is guessed from those that came. 0 until it is told.
    */
   expectRuns(runs: number | undefined): void;
+  /**
+   * Tells what takes long while machines are made, a line each (a kernel being downloaded, a template being made), until the
+   * returned function is called.
+   */
+  onMachineProgress(listener: (line: string) => void): () => void;
   /** Destroys the machines that were made ahead. No run is started afterwards. Safe to call twice. */
   close(): Promise<void>;
   /**
@@ -63,6 +70,8 @@ export interface Hearth {
   setupFirecracker(options: SetupFirecrackerOptions): Promise<RegisteredBinaries>;
   /** Looks at the host and changes nothing. */
   inspectProductionHost(): Promise<readonly HostCheck[]>;
+  /** Asks the configured model five questions. Throws for nothing that the model does. */
+  inspectModel(): Promise<ModelReport>;
   /** Looks at the host and changes nothing. Lines come as they are known. */
   doctor(): AsyncIterable<DoctorLine>;
 }
@@ -72,6 +81,8 @@ interface Actions {
   /** Writes the lock file, unless a reference cannot be found. */
   lock(request: ManageRequest): Promise<ManageReport>;
   fetch(request: ManageRequest): Promise<ManageReport>;
+  /** Writes the lock file only where the request says so. */
+  translate(request: TranslateRequest): Promise<TranslateReport>;
   list(): Promise<readonly KeptAction[]>;
   /** `lacking`: references that the lock file pins and that are not kept. */
   verify(): Promise<{ readonly verified: readonly VerifiedAction[]; readonly lacking: readonly string[] }>;
@@ -121,6 +132,8 @@ export interface RunOptions {
   readonly trusted?: boolean;
   /** What the record calls the repository, and run numbers count for; default: its root. */
   readonly recordedAs?: string;
+  /** GUID of the delivery that caused it. */
+  readonly delivery?: string | undefined;
   /** Called with every event, in order, after it was given to the store. Must not throw. */
   readonly onEvent: (event: RunEvent) => void;
 }

@@ -62,7 +62,7 @@ export async function initServer({ out, err }: Terminal, options: InitServerOpti
     `  Permissions   ${PERMISSIONS}`,
     "  Then GITHUB_APP_ID and GITHUB_APP_PRIVATE_KEY_FILE in the file.",
     "Start it:",
-    `  node --env-file=${plainText(options.output)} $(command -v hearth) serve`,
+    `  sh -ac '. "${plainText(file)}"; exec hearth serve'`,
   ];
   out.write(`${lines.join("\n")}\n`);
   return exitCode.success;
@@ -78,6 +78,8 @@ ${url === undefined ? "#HEARTH_PUBLIC_URL=https://ci.example.org" : `HEARTH_PUBL
 #GITHUB_TOKEN=
 #GITHUB_APP_ID=
 #GITHUB_APP_PRIVATE_KEY_FILE=
+# Which repositories of GitHub are run: owner/name or owner/*, with commas. An App needs it.
+#HEARTH_REPOSITORIES=
 # Repositories of this host: one, or a directory of them.
 #REPOSITORY_PATH=
 #HEARTH_DRAIN_SECONDS=300

@@ -212,6 +212,19 @@ describe("the live view", () => {
     view.close();
   });
 
+  it("leaves above the frame what takes long while a machine is made", () => {
+    const terminal = fakeTerminal({ live: true });
+    const view = createLiveView(terminal);
+    const watch = watchRun("ci.yml");
+    view.started(watch);
+    play(view, watch, until("1", aRun(steps)));
+    view.progress("machine: making a template, once\u001b[2J");
+    terminal.advance(300);
+    expect(screen(terminal)[0]).toBe("machine: making a template, once");
+    expect(screen(terminal)[1]).toContain("ci.yml");
+    view.close();
+  });
+
   it("says above the frame that it is cancelling", () => {
     const terminal = fakeTerminal({ live: true });
     const view = createLiveView(terminal);

@@ -69,6 +69,9 @@ export function createLiveView(terminal: Terminal): View {
         frame(),
       );
     },
+    progress(line): void {
+      draw([[span(plainText(line), "dim")]], frame());
+    },
     cancelling(message): void {
       cancelling = true;
       draw([[span(message, "yellow")]], frame());

@@ -79,6 +79,7 @@ export function createPlainView({ out, err }: Terminal, { verbose, several }: Pl
     waiting: () => undefined,
     started: () => undefined,
     ended: () => undefined,
+    progress: (line) => err.write(`${plainText(line)}\n`),
     cancelling: (message) => err.write(`${message}\n`),
     close: () => undefined,
   };

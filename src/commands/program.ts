@@ -21,6 +21,7 @@ import type { RunCommandOptions } from "./run.ts";
 import type { ListSecretsOptions, SecretPlaceOptions, SetSecretOptions } from "./secret.ts";
 import type { PruneCommandOptions, RunsCommandOptions } from "./runs.ts";
 import type { Terminal } from "./terminal.ts";
+import type { TranslateCommandOptions } from "./translate.ts";
 
 export interface ProgramSurroundings {
   readonly version: string;
@@ -307,6 +308,19 @@ export function createProgram({ version, terminal, connect, finish }: ProgramSur
       finish(await lock(await connect(options), terminal, path));
     });
 
+  program
+    .command("translate")
+    .description("show the steps that stand for actions that cannot run here, as a change of .hearth/lock.yml")
+    .argument("[workflow or directory]", "a workflow file, or a directory of them (default: .github/workflows)")
+    .option("--all", "also for actions that can run here")
+    .option("--write", "write them to .hearth/lock.yml")
+    .option("--json", "as one JSON document")
+    .addOption(mirrorOption())
+    .action(async (path: string | undefined, options: TranslateCommandOptions & Flags) => {
+      const { translate } = await import("./translate.ts");
+      finish(await translate(await connect(options), terminal, path, options));
+    });
+
   const actions = program
     .command("actions")
     .description("keep actions of other repositories on this host, for runs without a network");
@@ -523,15 +537,26 @@ export function createProgram({ version, terminal, connect, finish }: ProgramSur
     .description("tell what this host can do, with the fix for what it cannot, and every setting")
     .addOption(stateOption())
     .addOption(providerOption())
+    .option("--model", "whether the configured model is fit to translate actions, by five questions")
     .option("--production", "whether this host is set up to run strangers' code under Firecracker, point by point")
-    .option("--json", "with --production: as one JSON document")
+    .option("--json", "with --production or --model: as one JSON document")
     .option("--server [url]", "how the server is, this host's or the one named, and its settings")
     .action(
-      async ({ production, json, server, ...flags }: Omit<Flags, "server"> & ProductionOptions & DoctorOptions) => {
+      async ({
+        production,
+        model,
+        json,
+        server,
+        ...flags
+      }: Omit<Flags, "server"> & ProductionOptions & DoctorOptions) => {
         if (server !== undefined) {
           const { serverDoctor } = await import("./server-doctor.ts");
           const hearth = await connect(typeof server === "string" ? { ...flags, server } : flags);
           return finish(await serverDoctor(hearth, terminal));
+        }
+        if (model === true) {
+          const { doctorModel } = await import("./doctor-model.ts");
+          return finish(await doctorModel(await connect(flags), terminal, json === undefined ? {} : { json }));
         }
         if (production === true) {
           const { doctorProduction } = await import("./doctor-production.ts");
@@ -603,6 +628,9 @@ function withSelection(command: Command): Command {
     .option("--strict", "refuse workflows in which a stranger could run commands (see hearth lint)")
     .addOption(mirrorOption())
     .option("--locked", "refuse references to other repositories that .hearth/lock.yml does not pin")
+    .option("--frozen", "the same, and translations that it does not pin, Hearth's own rules among them")
+    .option("--translate", "ask the configured model for what no rule translates (run does so anyway)")
+    .option("--no-translate", "refuse actions that cannot run here, rather than translate them")
     .option("--no-builtins", "run the real actions/checkout, and others that Hearth has built in")
     .option("--list", "list the workflows with their jobs and triggers; runs nothing")
     .option("--graph [format]", "draw what needs what, as text or svg; runs nothing");
@@ -644,6 +672,7 @@ function stateOption(): Option {
 
 interface DoctorOptions {
   readonly production?: boolean;
+  readonly model?: boolean;
   readonly server?: string | true;
 }
 

@@ -28,6 +28,9 @@ export interface SelectionOptions {
   readonly skipUnsupported?: boolean;
   readonly fetch?: boolean;
   readonly locked?: boolean;
+  readonly frozen?: boolean;
+  /** Given: a model may be asked; `--no-translate`: nothing is translated. */
+  readonly translate?: boolean;
   readonly builtins?: boolean;
 }
 
@@ -59,6 +62,8 @@ export async function selectRequest(path: string | undefined, options: Selection
     skipUnsupported: options.skipUnsupported === true,
     fetch: options.fetch,
     locked: options.locked,
+    frozen: options.frozen,
+    translate: options.translate === true ? "models" : options.translate,
     builtins: options.builtins,
   };
 }

@@ -56,6 +56,13 @@ export async function runAll(
     view.cancelling(interrupts === 1 ? cancelMessage : killMessage);
     handles.forEach(interrupt);
   });
+  // Why there is no template is the same for each of thirty machines.
+  const said = new Set<string>();
+  const stopTelling = hearth.onMachineProgress((line) => {
+    if (said.has(line)) return;
+    said.add(line);
+    view.progress(line);
+  });
 
   function interrupt(handle: RunHandle): void {
     if (interrupts === 1) handle.cancel();
@@ -98,6 +105,7 @@ export async function runAll(
     await Promise.all(Array.from({ length: Math.max(1, hearth.concurrency) }, work));
   } finally {
     stopListening();
+    stopTelling();
   }
   return plans.map((plan) => results.get(plan) ?? { kind: "not_reached", plan });
 }

@@ -43,6 +43,17 @@ describe("hearth run", () => {
     );
   });
 
+  it("says on stderr, once, what takes long while machines are made", async () => {
+    const progress = ["machine: making a template, once", "machine: making a template, once", "\u001b[2Jkernel"];
+    const runs = { [ci]: { progress }, [lint]: { progress } };
+    for (const argv of [["run"], ["run", "--json"]]) {
+      const { stdout, stderr, hearth } = await run(argv, { results: [planned(ci), planned(lint)], runs });
+      expect(stderr).toBe("machine: making a template, once\nkernel\n");
+      expect(stdout).not.toContain("template");
+      expect(hearth.watchers()).toBe(0);
+    }
+  });
+
   it("shows the last lines of a failed step and the command for the rest, annotations before them", async () => {
     const lines = Array.from({ length: 30 }, (_, i) => `line ${i + 1}`);
     const events = aRun([{ name: "Test it", lines: ["▸group", ...lines, "◂"], fate: failed }], "failure");

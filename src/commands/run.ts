@@ -85,7 +85,11 @@ async function runOnce(
   const ofRun = named === undefined ? undefined : await selectionOfRun(hearth.store, named);
   const wished = await selectRequest(path ?? ofRun?.path, { ...options, event: options.event ?? ofRun?.event });
   const onProgress = (line: string): void => terminal.err.write(`${plainText(line)}\n`);
-  const request = { ...wished, githubToken: secrets["GITHUB_TOKEN"], fetch: !showsOnly(options), onProgress };
+  const fetch = !showsOnly(options);
+  // A plan that is only shown sends nothing to a model.
+  const translate = fetch ? (wished.translate ?? "models") : wished.translate;
+  const kept = { githubToken: secrets["GITHUB_TOKEN"], secrets: Object.values(secrets) };
+  const request = { ...wished, ...kept, fetch, translate, onProgress };
   const env = await readEnv(options);
   const selection = await hearth.select(request);
   const { repository } = selection;

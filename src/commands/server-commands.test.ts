@@ -1,5 +1,18 @@
+import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { run } from "./fake-command-line.ts";
+
+/** Names that the sources read from the environment of a server. */
+const READ = ["../config.ts", "../server-config.ts"]
+  .map((path) => readFileSync(new URL(path, import.meta.url), "utf8"))
+  .flatMap((text) => [...text.matchAll(/"(?<name>[A-Z][A-Z_]+)"/gu)].map(([, name]) => name));
+
+function temporary(): { readonly path: string } & Disposable {
+  const path = mkdtempSync(join(tmpdir(), "hearth-init-"));
+  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
+}
 
 const document = {
   id: 7,
@@ -41,10 +54,6 @@ describe("commands that speak to a server", () => {
   });
 
   it("say what the server refuses, each with its code", async () => {
-    const refused = (status: number) =>
-      run(["cancel", "7"], {
-        answers: { "POST /api/v1/runs/7/cancel": { status, body: { error: "x", message: "Run 7 says\u001b[2J no" } } },
-      });
     for (const [status, code] of [
       [400, 2],
       [401, 1],
@@ -53,7 +62,8 @@ describe("commands that speak to a server", () => {
       [409, 1],
       [503, 1],
     ] as const) {
-      const ended = await refused(status);
+      const body = { error: "x", message: "Run 7 says\u001b[2J no" };
+      const ended = await run(["cancel", "7"], { answers: { "POST /api/v1/runs/7/cancel": { status, body } } });
       expect(ended).toMatchObject({ code, stdout: "" });
       expect(ended.stderr).toContain("Run 7 says");
       expect(ended.stderr).not.toContain("\u001b[2J");
@@ -106,6 +116,43 @@ describe("commands that speak to a server", () => {
   it("save and bring back", async () => {
     expect((await run(["backup", "x.tgz"])).hearth.calls).toContain("backup x.tgz");
     expect((await run(["restore", "x.tgz", "--force"])).hearth.calls).toContain("restore x.tgz by force");
+  });
+});
+
+describe("hearth doctor --server", () => {
+  it("shows why a server is not ready, and its settings", async () => {
+    const reasons = [{ reason: "disk_low", detail: "12 MiB are free in /state\u001b[2J" }];
+    const sick = await run(["doctor", "--server"], { answers: { "GET /readyz": { status: 503, body: { reasons } } } });
+    expect(sick.code).toBe(5);
+    expect(sick.stdout).toContain("fail  server");
+    expect(sick.stdout).toContain("disk_low: 12 MiB are free in /state");
+    expect(sick.stdout).not.toContain("\u001b[2J");
+    expect(sick.stdout).toContain("Settings");
+    const well = await run(["doctor", "--server"], { answers: { "GET /readyz": { body: { reasons: [] } } } });
+    expect(well).toMatchObject({ code: 0, stdout: expect.stringContaining("pass  server") });
+    const page = { "GET /readyz": { status: 502, body: "<h1>Bad Gateway</h1>" } };
+    expect((await run(["doctor", "--server"], { answers: page })).code).toBe(1);
+  });
+});
+
+describe("hearth init server", () => {
+  it("writes settings with a secret of its own, once, and says what to type on GitHub", async () => {
+    using directory = temporary();
+    const file = join(directory.path, "server.env");
+    const made = await run(["init", "server", "-o", file, "--public-url", "https://ci.example.org/"]);
+    expect(made.code).toBe(0);
+    const text = readFileSync(file, "utf8");
+    const secret = /^GITHUB_WEBHOOK_SECRET=(?<secret>[0-9a-f]{64})$/mu.exec(text)?.groups?.["secret"] ?? "none";
+    expect(made.stdout).toContain(`Secret        ${secret}`);
+    expect(made.stdout).toContain("https://ci.example.org/webhook");
+    expect(made.stdout).toContain(`sh -ac '. "${file}"; exec hearth serve'`);
+    expect(text).toContain("HEARTH_PUBLIC_URL=https://ci.example.org\n");
+    expect(statSync(file).mode & 0o777).toBe(0o600);
+    // Every name in it is one that is read.
+    for (const [, name = ""] of text.matchAll(/^#?(?<name>[A-Z_]+)=/gmu)) expect(READ).toContain(name);
+    const again = await run(["init", "server", "-o", file]);
+    expect(again).toMatchObject({ code: 2 });
+    expect(readFileSync(file, "utf8")).toBe(text);
   });
 });
 

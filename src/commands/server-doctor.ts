@@ -18,7 +18,7 @@ export async function serverDoctor({ server }: Hearth, { out }: Terminal): Promi
   const { reasons } = await readAs(Readiness, answer);
   out.write(`${answer.ok ? green("pass") : red("fail")}  ${bold("server")}  ${plainText(await server.describe())}\n`);
   for (const { reason, detail } of reasons) out.write(`      ${plainText(`${reason}: ${detail}`)}\n`);
-  out.write(`\n${bold("Settings")}\n`);
+  out.write(`\n${bold("Settings")} that a server started here would have\n`);
   const rows = settings.map(({ name, value, unit, source, doc }) =>
     [name, `${value}${unit === undefined ? "" : ` ${unit}`}`, source, doc].map(plainText),
   );

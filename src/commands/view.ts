@@ -9,6 +9,8 @@ export interface View {
   waiting(labels: readonly string[]): void;
   started(watch: RunWatch): void;
   ended(watch: RunWatch): void;
+  /** What takes long while a machine is made, for whichever run. */
+  progress(line: string): void;
   /** Ctrl-C was pressed: says what happens now. */
   cancelling(message: string): void;
   /** Nothing is drawn or written afterwards. Safe to call twice. */

@@ -6,6 +6,7 @@
  */
 import { z } from "zod";
 import { BUTTONS } from "./check-report.ts";
+import { isOfApp, ofApp } from "./of-app.ts";
 import { parseReportId } from "./report-id.ts";
 
 export type Button =
@@ -23,7 +24,6 @@ export type Button =
   /** It is of a button, and nothing is to be done. */
   | { readonly kind: "nothing"; readonly reason: string };
 
-const ofApp = z.object({ app: z.object({ id: z.number(), client_id: z.string().nullish() }).nullish() });
 const repository = z.object({ full_name: z.string() });
 const checkRun = z.object({
   action: z.string(),
@@ -49,7 +49,7 @@ export function buttonOfDelivery(event: string, payload: unknown, appId: string 
   if (event === "check_suite") {
     const { data } = checkSuite.safeParse(payload);
     if (data?.action !== "rerequested") return undefined;
-    if (!isOurs(data.check_suite, appId)) return OF_ANOTHER;
+    if (!isOfApp(data.check_suite, appId)) return OF_ANOTHER;
     return { kind: "rerun_commit", repository: data.repository.full_name, headSha: data.check_suite.head_sha };
   }
   return undefined;
@@ -62,7 +62,7 @@ function ofCheckRun(
   appId: string | undefined,
 ): Button {
   const id = parseReportId(check_run.external_id ?? "");
-  if (id === undefined || !isOurs(check_run, appId)) return OF_ANOTHER;
+  if (id === undefined || !isOfApp(check_run, appId)) return OF_ANOTHER;
   const { run, attempt } = id;
   if (attempt === 0) return { kind: "nothing", reason: `it waits for approval: hearth approve ${run}` };
   const repository = rest.repository.full_name;
@@ -81,9 +81,4 @@ function ofCheckRun(
     default:
       return { kind: "nothing", reason: "there is no such button" };
   }
-}
-
-/** Without an App of our own there are no check runs of ours. */
-function isOurs({ app }: z.infer<typeof ofApp>, appId: string | undefined): boolean {
-  return appId !== undefined && (String(app?.id) === appId || app?.client_id === appId);
 }

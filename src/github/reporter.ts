@@ -20,6 +20,8 @@ export interface RunReporter {
   atEnd(run: ServerRun, conclusion: Conclusion, reason: string | undefined): readonly NewReport[];
   /** Of a run that waits, is queued, or ended without having been worked on. */
   standing(run: ServerRun): readonly NewReport[];
+  /** Of an attempt that has ended and whose worker cannot tell any more: `events` are all that it kept. */
+  ended(run: ServerRun, events: readonly RunEvent[]): readonly NewReport[];
 }
 
 /** `put` must not throw. */
@@ -55,6 +57,14 @@ export function createRunReporter(way: ReportWay, put: (report: NewReport) => vo
       return changed(attempt, reportsOf({ run: ended, ...attempt }, way));
     },
     standing: (run) => reportsOf({ run, record: undefined, times: new Map() }, way),
+    ended(run, events) {
+      const [record, times] = [emptyRecord(), new Map<JobKey, JobTimes>()];
+      for (const event of events) {
+        applyEvent(record, event);
+        noteTime(times, event);
+      }
+      return reportsOf({ run: { ...run, state: "completed" }, record, times }, way);
+    },
   };
 }
 

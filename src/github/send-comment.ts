@@ -34,7 +34,22 @@ export interface CommentParts {
 
 /** What may not be sent at the same time: they change the same comment. */
 export function commentOf({ repository, body }: Report): string {
-  return `comment:${repository.toLowerCase()}#${readCommentBody(body).pullRequest}`;
+  return nameOf(repository, readCommentBody(body).pullRequest);
+}
+
+function nameOf(repository: string, pullRequest: number): string {
+  return `comment:${repository.toLowerCase()}#${pullRequest}`;
+}
+
+/** Whether a comment is ours, whatever became of the answer to its making. */
+export function isOwnComment(
+  notes: Pick<Notes, "get">,
+  repository: string,
+  pullRequest: number,
+  text: string,
+): boolean {
+  const note = notes.get(nameOf(repository, pullRequest));
+  return note !== undefined && text.includes(`<!-- hearth ${known.parse(JSON.parse(note)).mark} -->`);
 }
 
 /** Throws `GithubProblem`. Not twice at a time for the same `commentOf`. */

@@ -22,7 +22,7 @@ export const RunShape = z
     pullRequest: z.number().int().nullable(),
     trust: z.enum(["trusted", "outsider"]).openapi({ description: "outsider: no secrets, a token that reads." }),
     state: RunStateShape,
-    waitsFor: z.enum(["approval"]).nullable(),
+    waitsFor: z.enum(["approval", "environment"]).nullable(),
     attempt: z.number().int(),
     run: z.string().nullable().openapi({ description: "Id of this attempt's record; null before it starts." }),
     conclusion: conclusion.nullable(),

@@ -113,7 +113,7 @@ interface Following {
 async function follow(parts: ApiParts, run: ServerRun, out: SSEStreamingApi, following: Following): Promise<void> {
   const abort = new AbortController();
   out.onAbort(() => abort.abort());
-  using _alive = keepAlive(out);
+  using alive = keepAlive(out);
   using changed = notices(parts, ({ id }) => id === run.id);
   const [lastAttempt = 0, lastPlace = 0] = placeOf(following.last);
   let followed = lastAttempt - 1;
@@ -143,7 +143,7 @@ async function follow(parts: ApiParts, run: ServerRun, out: SSEStreamingApi, fol
 async function followAll(parts: ApiParts, out: SSEStreamingApi): Promise<void> {
   const abort = new AbortController();
   out.onAbort(() => abort.abort());
-  using _alive = keepAlive(out);
+  using alive = keepAlive(out);
   using changed = notices(parts, () => true);
   while (!abort.signal.aborted) {
     for (const run of changed.take()) await out.writeSSE({ event: "run", data: JSON.stringify(runDocument(run)) });

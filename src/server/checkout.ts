@@ -3,12 +3,12 @@
  * whose refs and remote are as a person's clone has them. Its files are written by git with no hooks, filters, submodules or transports.
  * Source: SECURITY-RELIABILITY A18.
  */
-import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { bareRepository } from "../git/file-at-commit.ts";
 import { git } from "../git/git.ts";
 import { EngineError } from "../lib/engine-error.ts";
-import { claimDirectory } from "../lib/owned-directory.ts";
+import { claimDirectory, removeOwned } from "../lib/owned-directory.ts";
 import { defaultBranchOf, isRefName, requireCommit } from "./mirror.ts";
 import type { Mirror } from "./mirror.ts";
 
@@ -103,9 +103,9 @@ function configOf({ owner, name }: Mirror, serverUrl: string): string {
 }
 
 async function removeTree(directory: string): Promise<void> {
-  await rm(directory, { recursive: true, force: true }).catch(async () => {
+  await removeOwned(directory).catch(async () => {
     // A step's own files may be ones that their owner cannot write.
     await chmod(directory, 0o700).catch(() => undefined);
-    await rm(directory, { recursive: true, force: true, maxRetries: 3 });
+    await removeOwned(directory);
   });
 }

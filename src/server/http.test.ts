@@ -302,21 +302,23 @@ describe("runs over HTTP", () => {
   });
 });
 
-describe("a run that is followed", () => {
-  function begin() {
-    const { id } = served.fixture.add();
-    const lease = served.store.runs.claim(id, "me", 30_000);
-    if (lease === undefined) throw new Error("not claimed");
-    served.store.runs.started(lease, "run1");
-    const record: RunEvent[] = [];
-    served.records.set("run1", record);
-    const say = (event: RunEvent, written = true): void => {
-      if (written) record.push(event);
-      served.feed.push("run1", event);
-    };
-    return { id, lease, say, record };
-  }
+function begin() {
+  const { id } = served.fixture.add();
+  const lease = served.store.runs.claim(id, "me", 30_000);
+  if (lease === undefined) throw new Error("not claimed");
+  served.store.runs.started(lease, "run1");
+  const record: RunEvent[] = [];
+  served.records.set("run1", record);
+  const say = (event: RunEvent, written = true): void => {
+    if (written) record.push(event);
+    served.feed.push("run1", event);
+  };
+  return { id, lease, say, record };
+}
 
+const line = (place: number, data: string): string => `event: log\ndata: ${data}\nid: 1-${place}\n\n`;
+
+describe("a run that is followed", () => {
   it("is told line by line and to its end, and again only what was not seen", async () => {
     const { id, lease, say, record } = begin();
     const token = served.tokens.read;
@@ -331,7 +333,6 @@ describe("a run that is followed", () => {
     record.push(log("second"));
     say(completed);
     served.store.runs.complete(lease, "success", undefined, []);
-    const line = (place: number, data: string) => `event: log\ndata: ${data}\nid: 1-${place}\n\n`;
     expect(await all).toMatch(`${line(1, "first")}${line(2, "second")}event: end\n`);
     const seen = await later;
     expect(seen).toMatch(`${line(2, "second")}event: end\n`);

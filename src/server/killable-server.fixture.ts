@@ -71,6 +71,7 @@ async function startPlanning() {
     scratch: join(directory, "scratch"),
     serverUrl: "https://github.com",
     serves: () => true,
+    askedEnvironments: [],
     log: {
       info: () => undefined,
       warn: (message, facts) => process.stderr.write(`${message} ${JSON.stringify(facts)}\n`),

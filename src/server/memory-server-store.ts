@@ -1,11 +1,12 @@
 /** The server's store in memory, for tests of what stands on it: held to the same contract as the one on disk. */
 import { GUIDS_KEPT_MS } from "./sqlite-deliveries.ts";
-import { WAITS_FOR_APPROVAL } from "./sqlite-runs.ts";
+import { WAITS_FOR } from "./sqlite-runs.ts";
 import type { Clock } from "./sqlite-runs.ts";
 import type {
   Accepted,
   Delivery,
   Lease,
+  LostAttempt,
   NewDelivery,
   NewReport,
   NewServerRun,
@@ -23,6 +24,8 @@ interface Held {
   losses: number;
   deploys: boolean;
   firstRun: string | undefined;
+  untold: boolean;
+  lost: readonly LostAttempt[];
 }
 
 export function createMemoryServerStore({ now, monotonicMs }: Clock): ServerStore {
@@ -71,7 +74,7 @@ export function createMemoryServerStore({ now, monotonicMs }: Clock): ServerStor
       run: undefined,
       firstRun: undefined,
       conclusion: isRefused ? "failure" : undefined,
-      reason: run.refusal ?? (waits === "waiting" ? WAITS_FOR_APPROVAL : undefined),
+      reason: run.refusal ?? reasonOf(run),
       cancelRequested: false,
       failedOnly: false,
       queuedAtMs: now(),
@@ -79,7 +82,8 @@ export function createMemoryServerStore({ now, monotonicMs }: Clock): ServerStor
       completedAtMs: isRefused ? now() : undefined,
     };
     const place = (lastPlace += 1);
-    runs.set(id, { run: made, place, fence: 0, leaseUntilMs: 0, losses: 0, deploys: false, firstRun: undefined });
+    const known = { leaseUntilMs: 0, losses: 0, deploys: false, firstRun: undefined, untold: false, lost: [] };
+    runs.set(id, { run: made, place, fence: 0, ...known });
     return made;
   }
 
@@ -105,6 +109,7 @@ export function createMemoryServerStore({ now, monotonicMs }: Clock): ServerStor
   function newAttempt(held: Held, changes: Partial<ServerRun>): ServerRun {
     held.fence += 1;
     held.place = lastPlace += 1;
+    held.untold = true;
     return change(held, {
       attempt: held.run.attempt + 1,
       run: undefined,
@@ -186,6 +191,7 @@ export function createMemoryServerStore({ now, monotonicMs }: Clock): ServerStor
         if (held?.run.state !== "queued") return undefined;
         held.fence += 1;
         held.leaseUntilMs = monotonicMs() + leaseMs;
+        held.untold = false;
         const { attempt } = change(held, { state: "running" });
         return { id, attempt, fence: held.fence };
       },
@@ -211,6 +217,7 @@ export function createMemoryServerStore({ now, monotonicMs }: Clock): ServerStor
       complete(lease, conclusion, reason, put_) {
         const held = heldBy(lease);
         if (held === undefined) return false;
+        held.untold = false;
         change(held, { state: "completed", conclusion, reason: reason ?? held.run.reason, completedAtMs: now() });
         put_.forEach(put);
         return true;
@@ -220,12 +227,14 @@ export function createMemoryServerStore({ now, monotonicMs }: Clock): ServerStor
           (held) => held.run.state === "running" && held.leaseUntilMs <= monotonicMs(),
         );
         return lost.map((held) => {
-          const { cancelRequested, reason } = held.run;
+          const { cancelRequested, reason, attempt, run } = held.run;
+          if (run !== undefined) held.lost = [...held.lost, { attempt, run }];
           if (held.losses < infraRetries && !cancelRequested && !held.deploys) {
             held.losses += 1;
             return newAttempt(held, { state: "queued" });
           }
           held.fence += 1;
+          held.untold = true;
           return change(held, {
             state: "completed",
             conclusion: cancelRequested ? "cancelled" : "failure",
@@ -238,12 +247,15 @@ export function createMemoryServerStore({ now, monotonicMs }: Clock): ServerStor
         const held = runs.get(id);
         if (held?.run.state !== "waiting") return undefined;
         held.place = lastPlace += 1;
-        return change(held, { state: "queued", waitsFor: undefined, reason: undefined, queuedAtMs: now() });
+        held.untold = true;
+        const waitsFor = held.run.waitsFor === "environment" ? held.run.waitsFor : undefined;
+        return change(held, { state: "queued", waitsFor, reason: undefined, queuedAtMs: now() });
       },
       cancel(id, reason) {
         const held = runs.get(id);
         if (held === undefined || held.run.state === "completed") return undefined;
         if (held.run.state === "running") return change(held, { cancelRequested: true, reason });
+        held.untold = true;
         const ended = { state: "completed", conclusion: "cancelled", completedAtMs: now() } as const;
         return change(held, { cancelRequested: true, reason, ...ended });
       },
@@ -252,15 +264,27 @@ export function createMemoryServerStore({ now, monotonicMs }: Clock): ServerStor
         if (held?.run.state !== "completed" || held.run.refusal !== undefined) return undefined;
         held.losses = 0;
         held.deploys = false;
-        const isFree = held.run.waitsFor === undefined;
         return newAttempt(held, {
-          state: isFree ? "queued" : "waiting",
-          reason: isFree ? undefined : WAITS_FOR_APPROVAL,
+          state: held.run.waitsFor === undefined ? "queued" : "waiting",
+          reason: reasonOf(held.run),
           failedOnly,
           conclusion: undefined,
           completedAtMs: undefined,
           cancelRequested: false,
         });
+      },
+      untold: (limit) =>
+        [...runs.values()]
+          .filter(({ untold, lost }) => untold || lost.length > 0)
+          .slice(0, limit)
+          .map(({ run, untold, lost }) => ({ run, standing: untold, lost })),
+      tell({ run }, told) {
+        const held = runs.get(run.id);
+        if (held?.run.attempt !== run.attempt || held.run.state !== run.state) return false;
+        held.untold = false;
+        held.lost = [];
+        told.forEach(put);
+        return true;
       },
     },
     outbox: {
@@ -280,10 +304,25 @@ export function createMemoryServerStore({ now, monotonicMs }: Clock): ServerStor
         if (report !== undefined) reports.set(id, { ...report, abandoned: true });
       },
       size: () => [...reports.values()].filter(({ abandoned }) => !abandoned).length,
+      prune(keep) {
+        const givenUp = [...reports.values()].filter(({ abandoned }) => abandoned);
+        const old = givenUp.slice(0, Math.max(0, givenUp.length - keep));
+        for (const { id } of old) reports.delete(id);
+        return old.length;
+      },
     },
-    notes: { get: (name) => notes.get(name), set: (name, value) => void notes.set(name, value) },
+    notes: {
+      get: (name) => notes.get(name),
+      set: (name, value) => void notes.set(name, value),
+      names: (prefix) => [...notes.keys()].filter((name) => name.startsWith(prefix)).toSorted(),
+      remove: (name) => void notes.delete(name),
+    },
     [Symbol.dispose]: () => undefined,
   };
+}
+
+function reasonOf({ waitsFor }: Pick<NewServerRun, "waitsFor">): string | undefined {
+  return waitsFor === undefined ? undefined : WAITS_FOR[waitsFor];
 }
 
 function byPlace(left: { readonly place: number }, right: { readonly place: number }): number {

@@ -11,13 +11,44 @@ export interface MetricsParts {
   readonly store: ServerStore;
   readonly changes: RunChanges;
   readonly running: () => number;
-  /** Other numbers, asked for at each reading; names as Prometheus wants them. */
-  readonly gauges?: readonly { readonly name: string; readonly help: string; readonly value: () => number }[];
+  /** Of other parts. */
+  readonly numbers?: readonly MetricNumber[];
 }
 
-export async function createMetrics({ store, changes, running, gauges = [] }: MetricsParts): Promise<Metrics> {
-  const { Registry, Gauge, Counter, Histogram, collectDefaultMetrics } = await import("prom-client");
+/** Asked for at each reading. */
+export interface MetricNumber {
+  /** A counter never goes back while the process lives. */
+  readonly kind: "gauge" | "counter";
+  /** As Prometheus wants it. */
+  readonly name: string;
+  readonly help: string;
+  readonly value: () => number;
+}
+
+export async function createMetrics({ store, changes, running, numbers = [] }: MetricsParts): Promise<Metrics> {
+  // CommonJS: in a bundle it has no other names.
+  const { default: prometheus } = await import("prom-client");
+  const { Registry, Gauge, Counter, Histogram, collectDefaultMetrics } = prometheus;
   const registry = new Registry();
+  const gaugeOf = (name: string, help: string, value: () => number) =>
+    new Gauge({
+      name,
+      help,
+      registers: [],
+      collect() {
+        this.set(value());
+      },
+    });
+  const counterOf = (name: string, help: string, value: () => number) =>
+    new Counter({
+      name,
+      help,
+      registers: [],
+      collect() {
+        this.reset();
+        this.inc(value());
+      },
+    });
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
   const runs = new Gauge({
@@ -30,26 +61,24 @@ export async function createMetrics({ store, changes, running, gauges = [] }: Me
     },
   });
   registry.registerMetric(runs);
-  const single = [
-    { name: "hearth_workers", help: "Runs that this process is working on", value: running },
+  const single: readonly MetricNumber[] = [
+    { kind: "gauge", name: "hearth_workers", help: "Runs that this process is working on", value: running },
     {
+      kind: "gauge",
       name: "hearth_deliveries_waiting",
       help: "Deliveries that are not planned",
       value: () => store.deliveries.waiting(),
     },
-    { name: "hearth_outbox", help: "Reports that GitHub has not taken", value: () => store.outbox.size() },
-    ...gauges,
+    {
+      kind: "gauge",
+      name: "hearth_outbox",
+      help: "Reports that GitHub has not taken",
+      value: () => store.outbox.size(),
+    },
+    ...numbers,
   ];
-  for (const { name, help, value } of single) {
-    const gauge = new Gauge({
-      name,
-      help,
-      registers: [],
-      collect() {
-        this.set(value());
-      },
-    });
-    registry.registerMetric(gauge);
+  for (const { kind, name, help, value } of single) {
+    registry.registerMetric(kind === "gauge" ? gaugeOf(name, help, value) : counterOf(name, help, value));
   }
   const ended = new Counter({
     name: "hearth_runs_completed_total",

@@ -58,10 +58,13 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
       lease_until_ms REAL,
       losses INTEGER NOT NULL DEFAULT 0,
       deploys INTEGER NOT NULL DEFAULT 0,
+      untold INTEGER NOT NULL DEFAULT 0,
+      lost TEXT,
       UNIQUE (delivery, workflow, event)
     ) STRICT`,
     "CREATE INDEX runs_state ON runs (state, repository, place)",
     "CREATE INDEX runs_repository ON runs (repository, id)",
+    "CREATE INDEX runs_untold ON runs (id) WHERE untold = 1 OR lost IS NOT NULL",
     "CREATE UNIQUE INDEX runs_run ON runs (run) WHERE run IS NOT NULL",
     `CREATE TABLE reports (
       id INTEGER PRIMARY KEY AUTOINCREMENT,

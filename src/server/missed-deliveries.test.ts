@@ -68,7 +68,7 @@ function start(sources: readonly DeliverySource[] = [HOOK]): MissedDeliveries {
   const log = { info: () => undefined, warn: () => undefined, error: () => undefined };
   missed = startMissedDeliveries({
     store,
-    sources,
+    sources: async () => sources,
     get,
     log,
     now: clock.now,
@@ -127,7 +127,7 @@ describe("missed deliveries", () => {
     let bodies = 0;
     missed = startMissedDeliveries({
       store,
-      sources: [HOOK],
+      sources: async () => [HOOK],
       get: (path) => (/\/\d+$/u.test(path) && (bodies += 1) === 3 ? Promise.reject(new Error("502")) : getAll(path)),
       now: clock.now,
       onAccepted: () => undefined,

@@ -22,7 +22,8 @@ export type GetPage = (
 
 export interface MissedDeliveriesParts {
   readonly store: Pick<ServerStore, "deliveries" | "notes">;
-  readonly sources: readonly DeliverySource[];
+  /** Asked for at each check; rejects when they cannot be told. */
+  readonly sources: () => Promise<readonly DeliverySource[]>;
   readonly get: GetPage;
   /** Wall clock, in ms: where a source begins that was never asked. */
   readonly now: () => number;
@@ -52,7 +53,11 @@ export function startMissedDeliveries(parts: MissedDeliveriesParts): MissedDeliv
 
   async function checkAll(): Promise<number> {
     let fetched = 0;
-    for (const source of sources) {
+    const all = await sources().catch((error: unknown) => {
+      log.warn("missed deliveries not looked for", { error: error instanceof Error ? error.message : String(error) });
+      return [];
+    });
+    for (const source of all) {
       if (!isOpen) break;
       try {
         fetched += await checkSource(parts, source, () => isOpen);

@@ -5,7 +5,7 @@
 import { join } from "node:path";
 import { formatDiagnostic } from "../lib/diagnostic.ts";
 import { EngineError } from "../lib/engine-error.ts";
-import type { PlanResult } from "../plan/plan.ts";
+import type { Plan, PlanResult } from "../plan/plan.ts";
 import type { SelectRequest, Selection } from "../select/select-workflows.ts";
 import { textIn } from "./payload.ts";
 import { textsOf, workflowsOf } from "./commit-texts.ts";
@@ -22,6 +22,8 @@ export interface CommitPlanner {
   readonly rehearse: typeof rehearse;
   /** For fetching called workflows and actions. */
   readonly token: (repository: Happening["repository"]) => Promise<string | undefined>;
+  /** A job of it deploys to an environment that asks for approval. */
+  readonly asksFirst: (plan: Plan) => Promise<boolean>;
 }
 
 export interface CheckedOut {
@@ -98,9 +100,14 @@ export async function planCommit(
     if (result.kind === "refused")
       broken.set(result.path, result.diagnostics.slice(0, 10).map(formatDiagnostic).join("\n"));
   }
+  const asked = await Promise.all(
+    plans.map(async (plan) => ((await planner.asksFirst(plan)) ? ({ waitsFor: "environment" } as const) : {})),
+  );
   return {
     runs: [
-      ...plans.map(({ workflow: { path: workflow }, declaredSteps }) => runOf({ workflow, declaredSteps, ref })),
+      ...plans.map(({ workflow: { path: workflow }, declaredSteps }, index) =>
+        runOf({ workflow, declaredSteps, ref, ...asked[index] }),
+      ),
       ...refusals(broken),
     ],
     reasons: results.flatMap((result) =>
@@ -124,7 +131,8 @@ function mayStart(event: string, text: string | undefined): boolean {
   return event === "push" || text === undefined || text.includes(event);
 }
 
-type Different = Pick<NewServerRun, "workflow" | "declaredSteps"> & Partial<Pick<NewServerRun, "refusal" | "ref">>;
+type Different = Pick<NewServerRun, "workflow" | "declaredSteps"> &
+  Partial<Pick<NewServerRun, "refusal" | "ref" | "waitsFor">>;
 
 function runsFor(happening: Happening, start: Start, { sha, ref }: CheckedOut): (run: Different) => NewServerRun {
   const { owner, name } = happening.repository;

@@ -73,6 +73,7 @@ function partsOf(changes: Partial<DeliveryPlannerParts> = {}): DeliveryPlannerPa
     scratch: join(directory.path, "scratch"),
     serverUrl: server.url,
     serves: () => true,
+    askedEnvironments: [],
     log: { info: () => undefined, warn: () => undefined, error: () => undefined },
     now: () => performance.now(),
     retryMs: 5,
@@ -236,7 +237,7 @@ describe("a delivery", { timeout: 90_000 }, () => {
 
   it("for Hearth itself starts nothing", async () => {
     const guid = accept("check_run", { action: "rerequested" });
-    await planAll({ takeOver: (event) => (event === "check_run" ? "run 3 runs again" : undefined) });
+    await planAll({ takeOver: ({ event }) => (event === "check_run" ? "run 3 runs again" : undefined) });
     expect(settled(guid)).toMatchObject({ state: "ignored", reason: "run 3 runs again" });
   });
 
@@ -250,6 +251,60 @@ describe("a delivery", { timeout: 90_000 }, () => {
     });
     await planAll();
     expect(runs()).toMatchObject([{ workflow: ".github/workflows/b.yml", inputs: { who: "you" }, sha }]);
+  });
+});
+
+const deploys = (environment: string): string =>
+  `on: push\njobs: { a: { runs-on: ubuntu-latest, environment: ${environment}, steps: [{ run: echo }] } }\n`;
+const asks = "environments:\n  Production: { approval: required }\n";
+
+async function planned(
+  files: { readonly [path: string]: string },
+  changes: Partial<DeliveryPlannerParts> = {},
+): Promise<string | undefined> {
+  publish(files);
+  push();
+  await planAll(changes);
+  const [run] = runs();
+  return run?.state === "waiting" ? run.waitsFor : run?.state;
+}
+
+describe("a job that deploys", { timeout: 90_000 }, () => {
+  it.each([
+    ["production", "environment"],
+    ["PRODUCTION", "environment"],
+    ["{ name: production, url: https://x.test }", "environment"],
+    ["staging", "queued"],
+    // Nobody knows yet what it comes to.
+    ["'${{ vars.WHERE }}'", "environment"],
+  ])("to %s: %s", async (environment, expected) => {
+    const files = { ".github/workflows/ci.yml": deploys(environment), "hearth.yml": asks };
+    expect(await planned(files)).toBe(expected);
+  });
+
+  it("asks where the operator says so, without a file", async () => {
+    const files = { ".github/workflows/ci.yml": deploys("anywhere") };
+    expect(await planned(files, { askedEnvironments: ["*"] })).toBe("environment");
+  });
+
+  it("asks for everything while nobody can read what asks", async () => {
+    const files = { ".github/workflows/ci.yml": deploys("staging"), "hearth.yml": asks };
+    let calls = 0;
+    // The first is of the commit, the second of the default branch.
+    const rehearse: DeliveryPlannerParts["rehearse"] = async () =>
+      new Map((calls += 1) === 1 ? [] : [["hearth.yml", "it is a bomb"]]);
+    expect(await planned(files, { rehearse })).toBe("environment");
+  });
+
+  it("is asked for by the default branch, whatever the pushed one says", async () => {
+    publish({ ".github/workflows/ci.yml": deploys("production"), "hearth.yml": asks });
+    git(work, "checkout", "-q", "-b", "other");
+    const sha = commit(work, { "hearth.yml": "environments: { production: { vars: { A: b } } }\n" });
+    git(work, "push", "-q", "origin", "other");
+    accept("push", { ref: "refs/heads/other", before: "0".repeat(40), after: sha, head_commit: { message: "m" } });
+    await planAll();
+    git(work, "checkout", "-q", "main");
+    expect(runs()).toMatchObject([{ state: "waiting", waitsFor: "environment", sha }]);
   });
 });
 

@@ -3,8 +3,10 @@
  * one transaction. Killed at any place it is begun again and comes to the same runs, once. Trouble that may pass keeps a
  * delivery in the line, and holds up no other.
  */
+import { bareRepository } from "../git/file-at-commit.ts";
 import { EngineError } from "../lib/engine-error.ts";
 import { checkOut } from "./checkout.ts";
+import { createEnvironmentGate } from "./environment-gate.ts";
 import { eventOfDelivery } from "./event-of-delivery.ts";
 import type { Happening, Start } from "./event-of-delivery.ts";
 import { fp } from "./fail-point.ts";
@@ -17,16 +19,18 @@ import type { CommitPlanner, PlannedCommit } from "./plan-commit.ts";
 import type { ServerLog } from "./server-log.ts";
 import type { Delivery, DeliveryEnd, NewReport, ServerRun, ServerStore } from "./server-store.ts";
 
-export interface DeliveryPlannerParts extends CommitPlanner {
+export interface DeliveryPlannerParts extends Omit<CommitPlanner, "asksFirst"> {
   readonly store: Pick<ServerStore, "deliveries">;
   readonly mirrors: Mirrors;
   /** Checkouts are made in it; the caller sweeps it. */
   readonly scratch: string;
   readonly serverUrl: string;
+  /** Names of environments, of every repository, whose deployments wait for approval; `*`: all. */
+  readonly askedEnvironments: readonly string[];
   /** Whether this server runs workflows of the repository: who installs an App is not always who owns the machines. */
   readonly serves: (repository: string) => boolean;
   /** What is meant for Hearth itself (a check of its own, asked for again): answers what it did, and no workflow is started. */
-  readonly takeOver?: (event: string, payload: Payload) => string | undefined;
+  readonly takeOver?: (delivery: Delivery, payload: Payload) => string | undefined;
   /** Written with the runs. */
   readonly reportsOf?: (run: ServerRun) => readonly NewReport[];
   readonly log: ServerLog;
@@ -125,7 +129,7 @@ async function planDelivery(
 ): Promise<DeliveryEnd> {
   const payload = parsePayload(delivery.body);
   if (payload === undefined) return { state: "refused", reason: "its payload is no JSON object" };
-  const taken = parts.takeOver?.(delivery.event, payload);
+  const taken = parts.takeOver?.(delivery, payload);
   if (taken !== undefined) return { state: "ignored", reason: taken };
   const meaning = eventOfDelivery(delivery, payload);
   if (meaning.kind === "ignored") return { state: "ignored", reason: meaning.reason };
@@ -162,6 +166,8 @@ async function planStarts(
   const mirror = await parts.mirrors.refresh(happening.repository, happening.pullRequest, signal);
   const defaultBranch = happening.defaultBranch ?? (await defaultBranchOf(mirror));
   const planned: PlannedCommit[] = [];
+  const gate = { rehearse: parts.rehearse, operator: parts.askedEnvironments };
+  const planner = { ...parts, asksFirst: createEnvironmentGate(gate, bareRepository(mirror.directory), defaultBranch) };
   const found = new Map<Start, FoundCommit>();
   for (const start of starts) found.set(start, await findWanted(mirror, start.wanted, defaultBranch));
   for (const commit of found.values()) {
@@ -177,7 +183,7 @@ async function planStarts(
     signal.throwIfAborted();
     await using checkout = await checkOut(mirror, { ...commit, serverUrl: parts.serverUrl }, parts.scratch);
     fp("after_checkout");
-    planned.push(await planCommit(parts, happening, start, { ...commit, directory: checkout.directory }));
+    planned.push(await planCommit(planner, happening, start, { ...commit, directory: checkout.directory }));
   }
   return planned;
 }

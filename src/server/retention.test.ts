@@ -34,11 +34,15 @@ function stored(run: string, ageDays: number, state: RunState = completed): Stor
   };
 }
 
-async function forgotten(runs: readonly StoredRun[], limits: Partial<RetentionLimits>): Promise<readonly string[]> {
+async function forgotten(
+  runs: readonly StoredRun[],
+  limits: Partial<RetentionLimits>,
+  store = createMemoryServerStore({ now: () => NOW, monotonicMs: () => 0 }),
+): Promise<readonly string[]> {
   const removed: string[] = [];
   await forgetOld({
     stored: { list: async () => runs, remove: async (run) => void removed.push(run) },
-    store: createMemoryServerStore({ now: () => NOW, monotonicMs: () => 0 }),
+    store,
     limits: { runs: 100, ageMs: 1000 * DAY, sizeBytes: 1e9, ...limits },
     sizeOf: async () => 10,
     forgetCaches: async () => undefined,
@@ -55,6 +59,19 @@ describe("what a server forgets", () => {
     expect(await forgotten(runs, { ageMs: 10 * DAY })).toEqual(["b", "a"]);
     expect(await forgotten(runs, { runs: 3 })).toEqual(["a"]);
     expect(await forgotten(runs, { sizeBytes: 25 })).toEqual(["b", "a"]);
+  });
+
+  it("is what was noted of check runs of runs that are gone, and what GitHub never took", async () => {
+    const store = createMemoryServerStore({ now: () => NOW, monotonicMs: () => 0 });
+    store.notes.set("check:5:1:build", "{}");
+    store.notes.set("missed app", "1");
+    for (let index = 0; index < 1_002; index += 1) {
+      store.outbox.put({ key: `k${index}`, kind: "status", repository: "o/r", body: "{}" });
+    }
+    for (const { id } of store.outbox.due(0, 2_000)) store.outbox.abandon(id, "404");
+    await forgotten([], {}, store);
+    expect(store.notes.names("")).toEqual(["missed app"]);
+    expect(store.outbox.prune(0)).toBe(1_000);
   });
 
   it("is never what goes on", async () => {

@@ -10,7 +10,7 @@ import type { ServerStore } from "./server-store.ts";
 
 export interface RetentionParts {
   readonly stored: Pick<RunStore, "list" | "remove">;
-  readonly store: Pick<ServerStore, "deliveries">;
+  readonly store: Pick<ServerStore, "deliveries" | "outbox" | "notes" | "runs">;
   readonly limits: RetentionLimits;
   /** Of a run's record, log and artifacts. */
   readonly sizeOf: (run: string) => Promise<number>;
@@ -28,6 +28,8 @@ export interface RetentionLimits {
 
 const FIRST_AFTER_MS = 60_000;
 const EVERY_MS = 3600_000;
+/** Reports that GitHub will not take, for people who look why. */
+const GIVEN_UP_KEPT = 1_000;
 
 /** Answers how many runs went. */
 export async function forgetOld(parts: RetentionParts): Promise<number> {
@@ -50,9 +52,20 @@ export async function forgetOld(parts: RetentionParts): Promise<number> {
     }
   }
   const deliveries = store.deliveries.prune(now() - limits.ageMs);
+  const reports = store.outbox.prune(GIVEN_UP_KEPT) + forgetCheckRuns(store, now() - limits.ageMs);
   await parts.forgetCaches();
-  if (removed + deliveries > 0) log.info("old things forgotten", { runs: removed, deliveries });
+  if (removed + deliveries + reports > 0) log.info("old things forgotten", { runs: removed, deliveries, reports });
   return removed;
+}
+
+/** What was noted of check runs, of runs that are gone or have ended long ago: nothing more is to be said of them. */
+function forgetCheckRuns({ notes, runs }: Pick<ServerStore, "notes" | "runs">, beforeMs: number): number {
+  const old = notes.names("check:").filter((name) => {
+    const run = runs.find(Number(name.split(":")[1]));
+    return run === undefined || (run.completedAtMs ?? Number.POSITIVE_INFINITY) < beforeMs;
+  });
+  for (const name of old) notes.remove(name);
+  return old.length;
 }
 
 export function startRetention(parts: RetentionParts): ServerLoop {

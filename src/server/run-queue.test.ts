@@ -11,7 +11,7 @@ function start({ store }: Pick<StoreFixture, "store">, host: FakeHost, options: 
   const queue = startRunQueue({
     ...watched,
     host,
-    reporter: { onEvent: () => undefined, atEnd: () => [], standing: () => [] },
+    reporter: { onEvent: () => undefined, atEnd: () => [], standing: () => [], ended: () => [] },
     onEvent: () => undefined,
     leaseMs: 30_000,
     log: silentLog,
@@ -114,22 +114,23 @@ describe("the queue of runs", () => {
   });
 });
 
-describe("a run whose server died", () => {
-  function died(fixture: StoreFixture, run = fixture.add()) {
-    const lease = fixture.store.runs.claim(run.id, "dead", 30_000);
-    if (lease === undefined) throw new Error("not claimed");
-    return lease;
-  }
+function died(fixture: StoreFixture, run = fixture.add()) {
+  const lease = fixture.store.runs.claim(run.id, "dead", 30_000);
+  if (lease === undefined) throw new Error("not claimed");
+  return lease;
+}
 
+describe("a run whose server died", () => {
   it("is begun again as a new attempt, once", async () => {
     using fixture = storeFixture();
     const lease = died(fixture);
     const host = fakeHost();
     const { queue, store } = start({ store: fixture.reopen() }, host);
     const run = await host.run(0);
-    expect(run).toMatchObject({ id: lease.id, attempt: 2 });
+    expect(run).toMatchObject({ id: lease.id, attempt: 2, cancelled: false, killed: false });
+    run.end("success");
+    expect(await ended(store, lease.id)).toMatchObject({ conclusion: "success", attempt: 2 });
     await stop(queue);
-    expect(store.runs.find(lease.id)).toMatchObject({ conclusion: "cancelled", attempt: 2 });
   });
 
   it("is a failure when it was lost before", async () => {

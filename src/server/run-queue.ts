@@ -50,13 +50,17 @@ export function startRunQueue(parts: RunQueueParts): RunQueue {
     try {
       do {
         again = false;
-        while (open && workers.size < concurrency && claimNext());
-      } while (again && open);
+        while (hasPlace() && claimNext());
+      } while (again);
     } catch (error) {
       log.warn("queue not read", { error: error instanceof Error ? error.message : String(error) });
     } finally {
       looking = false;
     }
+  }
+
+  function hasPlace(): boolean {
+    return open && workers.size < concurrency;
   }
 
   function claimNext(): boolean {
@@ -82,7 +86,10 @@ export function startRunQueue(parts: RunQueueParts): RunQueue {
     try {
       for (const run of store.runs.recover(infraRetries)) {
         log.warn("run recovered", { run: run.id, attempt: run.attempt, state: run.state, why: run.reason });
-        workers.get(run.id)?.kill("its lease is over");
+        const worker = workers.get(run.id);
+        // The next attempt may have been taken already, by who was told of it.
+        const isNext = run.state !== "completed" && worker?.attempt === run.attempt;
+        if (!isNext) worker?.lose("its lease is over");
       }
     } catch (error) {
       log.warn("runs not recovered", { error: error instanceof Error ? error.message : String(error) });

@@ -49,10 +49,13 @@ export interface WorkerParts {
 
 export interface RunWorker {
   readonly id: number;
+  readonly attempt: number;
   readonly repository: string;
   /** The first reason counts. Safe to call again. */
   cancel(reason: string): void;
   kill(reason: string): void;
+  /** Another attempt has taken its place: stops at once, and says nothing more. */
+  lose(why: string): void;
   /** Never rejects. */
   readonly ended: Promise<void>;
 }
@@ -136,7 +139,7 @@ export function workOn(run: ServerRun, lease: Lease, parts: WorkerParts): RunWor
 
   function note(event: RunEvent): void {
     const at = started?.run ?? (event.type === "run_started" ? event.run : undefined);
-    reporter.onEvent(run, event);
+    if (!superseded) reporter.onEvent(run, event);
     if (at !== undefined) parts.onEvent(at, event);
   }
 
@@ -145,6 +148,8 @@ export function workOn(run: ServerRun, lease: Lease, parts: WorkerParts): RunWor
     try {
       const end = await runIt();
       if (end !== undefined && !superseded) await keep(end.conclusion, end.reason);
+      // It is told of by who takes its place; the reporter only forgets it.
+      if (superseded) reporter.atEnd(run, "failure", undefined);
     } catch (error) {
       log.error("run lost", { run: run.id, error: error instanceof Error ? (error.stack ?? "") : String(error) });
     } finally {
@@ -166,7 +171,8 @@ export function workOn(run: ServerRun, lease: Lease, parts: WorkerParts): RunWor
     }
   }
 
-  return { id: run.id, repository: run.repository, cancel, kill, ended: work() };
+  const { id, repository } = run;
+  return { id, repository, attempt: lease.attempt, cancel, kill, lose, ended: work() };
 }
 
 function messageOf(error: unknown): string {

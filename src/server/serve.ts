@@ -52,7 +52,7 @@ export interface ServerParts
   /** Those that take new work, and those that tell of it: planning, schedules; reports. */
   readonly takers: readonly ServerLoop[];
   readonly tellers: readonly ServerLoop[];
-  readonly gauges?: MetricsParts["gauges"];
+  readonly numbers?: MetricsParts["numbers"];
   /** What of other parts keeps the server from doing its work. */
   readonly troubles?: () => readonly { readonly reason: string; readonly detail: string }[];
 }
@@ -114,7 +114,7 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
       store,
       changes,
       running: () => queue.running(),
-      ...(parts.gauges !== undefined && { gauges: parts.gauges }),
+      ...(parts.numbers !== undefined && { numbers: parts.numbers }),
     }),
     webhook: intake(settings.webhookSecret === undefined ? [] : [settings.webhookSecret]),
     localWebhook: intake([]),
@@ -149,7 +149,8 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
     queue.close();
     await Promise.all(parts.takers.map((loop) => loop.stop()));
     await queue.drain(settings.drainMs, reason, hurry);
-    await Promise.all(parts.tellers.map((loop) => loop.stop()));
+    // In their order: what one tells, the next sends.
+    for (const loop of parts.tellers) await loop.stop();
     health.stop();
     await Promise.all([closed(remote), closed(local)]);
     rmSync(parts.socket, { force: true });

@@ -14,7 +14,8 @@ export type Facts = Readonly<Record<string, string | number | boolean | undefine
 const SECRET_FACTS = ["secret", "token", "authorization", "password", "key"];
 
 export async function createServerLog(level: string, write: (line: string) => void): Promise<ServerLog> {
-  const { pino } = await import("pino");
+  // CommonJS: in a bundle it has no other names.
+  const { default: pino } = await import("pino");
   const logger = pino(
     {
       base: null,

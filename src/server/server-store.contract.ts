@@ -260,6 +260,50 @@ export function serverStoreContract(name: string, create: (clock: Clock) => Serv
       expect(held.runs.rerun(other, false)).toMatchObject({ state: "waiting", attempt: 2, conclusion: undefined });
     });
 
+    it("asks before each attempt where an environment asks first", () => {
+      using held = open().store;
+      const id = queue(held, "one", { waitsFor: "environment" });
+      expect(held.runs.find(id)?.reason).toContain("environment");
+      expect(held.runs.approve(id, "ada")).toMatchObject({ state: "queued", reason: undefined });
+      held.runs.complete(claim(held, id), "success", undefined, []);
+      expect(held.runs.rerun(id, false)).toMatchObject({ state: "waiting", waitsFor: "environment", attempt: 2 });
+      expect(held.runs.approve(id, "ada")).toMatchObject({ state: "queued" });
+    });
+
+    it("remembers what nobody was told of, until somebody is", () => {
+      const { store, clock } = open();
+      using held = store;
+      const id = queue(held, "one", { waitsFor: "approval" });
+      expect(held.runs.untold(10)).toEqual([]);
+      held.runs.approve(id, "ada");
+      const [approved] = held.runs.untold(10);
+      expect(approved).toMatchObject({ run: { id, state: "queued" }, standing: true, lost: [] });
+      const lease = claim(held, id);
+      // Its worker tells from here on.
+      expect(held.runs.untold(10)).toEqual([]);
+      expect(approved !== undefined && held.runs.tell(approved, [report("late", "1")])).toBe(false);
+      held.runs.started(lease, "r1");
+      clock.ms += 1_000;
+      held.runs.recover(1);
+      const second = claim(held, id);
+      held.runs.started(second, "r2");
+      expect(held.runs.untold(10)).toMatchObject([{ standing: false, lost: [{ attempt: 1, run: "r1" }] }]);
+      clock.ms += 1_000;
+      held.runs.recover(1);
+      const [lost] = held.runs.untold(10);
+      const both = [
+        { attempt: 1, run: "r1" },
+        { attempt: 2, run: "r2" },
+      ];
+      expect(lost).toMatchObject({ run: { state: "completed", reason: "worker_lost" }, standing: true, lost: both });
+      expect(lost !== undefined && held.runs.tell(lost, [report("told", "1")])).toBe(true);
+      expect(held.runs.untold(10)).toEqual([]);
+      expect(held.outbox.due(0, 10).map(({ key }) => key)).toEqual(["told"]);
+      held.runs.rerun(id, false);
+      held.runs.cancel(id, "no");
+      expect(held.runs.untold(10)).toMatchObject([{ standing: true, lost: [], run: { conclusion: "cancelled" } }]);
+    });
+
     it("runs again what has completed, behind those that wait, under the first attempt's name", () => {
       using held = open().store;
       const id = queue(held, "one");
@@ -358,6 +402,24 @@ export function serverStoreContract(name: string, create: (clock: Clock) => Serv
       held.outbox.abandon(id, "404");
       expect(held.outbox.due(1_000, 10)).toEqual([]);
       expect(held.outbox.size()).toBe(0);
+    });
+
+    it("forgets the older ones of those that were given up", () => {
+      using held = open().store;
+      for (const key of ["a", "b", "c", "d"]) held.outbox.put(report(key, "1"));
+      for (const { id, key } of held.outbox.due(0, 10)) if (key !== "b") held.outbox.abandon(id, "404");
+      expect(held.outbox.prune(2)).toBe(1);
+      expect(held.outbox.prune(2)).toBe(0);
+      expect(held.outbox.due(0, 10).map(({ key }) => key)).toEqual(["b"]);
+    });
+
+    it("finds notes by how they begin, and forgets them", () => {
+      using held = open().store;
+      for (const name of ["check:2", "check:1", "other", "check%"]) held.notes.set(name, "1");
+      expect(held.notes.names("check:")).toEqual(["check:1", "check:2"]);
+      held.notes.remove("check:1");
+      held.notes.remove("check:1");
+      expect(held.notes.names("check:")).toEqual(["check:2"]);
     });
 
     it("keeps notes by name", () => {

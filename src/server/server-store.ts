@@ -87,8 +87,8 @@ export interface NewServerRun {
   readonly declaredSteps: number;
   /** Inputs of workflow_dispatch. */
   readonly inputs: { readonly [name: string]: string };
-  /** Undefined: queued. */
-  readonly waitsFor: "approval" | undefined;
+  /** `environment`: a job of it deploys where somebody is asked first, each time anew. Undefined: queued. */
+  readonly waitsFor: "approval" | "environment" | undefined;
   /** Set where the workflow cannot be planned: it ends as failure with this text, and never starts. */
   readonly refusal: string | undefined;
 }
@@ -160,6 +160,23 @@ export interface ServerRuns {
   cancel(id: number, reason: string): ServerRun | undefined;
   /** A new attempt of one that has completed; undefined otherwise. */
   rerun(id: number, failedOnly: boolean): ServerRun | undefined;
+  /** Those that `recover`, `approve`, `cancel` or `rerun` changed, and nobody has been told. Oldest first. */
+  untold(limit: number): readonly UntoldRun[];
+  /** Puts the reports, and the run is told of. False where it has changed since it was listed: nothing is put. */
+  tell(untold: UntoldRun, reports: readonly NewReport[]): boolean;
+}
+
+export interface UntoldRun {
+  readonly run: ServerRun;
+  /** Its state as it is now is to be told; false where a worker has told of it since. */
+  readonly standing: boolean;
+  /** Attempts that ended with their process, by their ids in the run store. */
+  readonly lost: readonly LostAttempt[];
+}
+
+export interface LostAttempt {
+  readonly attempt: number;
+  readonly run: string;
 }
 
 export interface NewReport {
@@ -187,9 +204,14 @@ export interface Outbox {
   /** Given up: kept for the doctor, never sent. */
   abandon(id: number, error: string): void;
   size(): number;
+  /** Forgets all but the newest of those that were given up. Answers how many. */
+  prune(keep: number): number;
 }
 
 export interface Notes {
   get(name: string): string | undefined;
   set(name: string, value: string): void;
+  /** Names that begin so. */
+  names(prefix: string): readonly string[];
+  remove(name: string): void;
 }

@@ -20,6 +20,11 @@ export function createOutbox(database: Database): Outbox {
       database.run("UPDATE reports SET abandoned = 1, error = ? WHERE id = ?", error, id);
     },
     size: () => Number(database.get("SELECT count(*) AS n FROM reports WHERE abandoned = 0")?.["n"]),
+    prune: (keep) =>
+      database.run(
+        "DELETE FROM reports WHERE abandoned = 1 AND id NOT IN (SELECT id FROM reports WHERE abandoned = 1 ORDER BY id DESC LIMIT ?)",
+        keep,
+      ),
   };
 }
 

@@ -7,7 +7,7 @@ import { oneOf } from "./database.ts";
 import type { Database, Row } from "./database.ts";
 import { fp } from "./fail-point.ts";
 import { putReport } from "./sqlite-outbox.ts";
-import type { NewServerRun, ServerRun, ServerRuns, ServerRunState } from "./server-store.ts";
+import type { LostAttempt, NewServerRun, ServerRun, ServerRuns, ServerRunState } from "./server-store.ts";
 
 export interface Clock {
   /** Wall clock, for people. */
@@ -62,7 +62,7 @@ export function createRuns(database: Database, { now, monotonicMs }: Clock): Ser
     claim(id, owner, leaseMs) {
       const lease = database.transaction(() => {
         const row = database.get(
-          `UPDATE runs SET state = 'running', owner = ?, fence = fence + 1, lease_epoch = ?, lease_until_ms = ?
+          `UPDATE runs SET state = 'running', untold = 0, owner = ?, fence = fence + 1, lease_epoch = ?, lease_until_ms = ?
             WHERE id = ? AND state = 'queued' RETURNING attempt, fence`,
           owner,
           epoch,
@@ -101,7 +101,7 @@ export function createRuns(database: Database, { now, monotonicMs }: Clock): Ser
     complete({ id, attempt, fence }, conclusion, reason, reports) {
       const isAccepted = database.transaction(() => {
         const changed = database.run(
-          `UPDATE runs SET state = 'completed', conclusion = ?, reason = coalesce(?, reason), completed_ms = ?,
+          `UPDATE runs SET state = 'completed', untold = 0, conclusion = ?, reason = coalesce(?, reason), completed_ms = ?,
             owner = NULL, lease_until_ms = NULL WHERE ${MINE}`,
           conclusion,
           reason ?? null,
@@ -127,7 +127,7 @@ export function createRuns(database: Database, { now, monotonicMs }: Clock): Ser
         for (const { id } of lost) {
           const changed =
             database.run(
-              `UPDATE runs SET state = 'queued', attempt = attempt + 1, losses = losses + 1, ${NEW_ATTEMPT}, place = ${LAST_PLACE}
+              `UPDATE runs SET state = 'queued', attempt = attempt + 1, losses = losses + 1, lost = ${LOST}, ${NEW_ATTEMPT}, place = ${LAST_PLACE}
                 WHERE id = ? AND losses < ? AND cancel_requested = 0 AND deploys = 0`,
               now(),
               Number(id),
@@ -135,7 +135,7 @@ export function createRuns(database: Database, { now, monotonicMs }: Clock): Ser
             ) === 1;
           if (changed) continue;
           database.run(
-            `UPDATE runs SET state = 'completed', fence = fence + 1, owner = NULL, completed_ms = ?,
+            `UPDATE runs SET state = 'completed', untold = 1, lost = ${LOST}, fence = fence + 1, owner = NULL, completed_ms = ?,
               conclusion = iif(cancel_requested, 'cancelled', 'failure'),
               reason = iif(cancel_requested, coalesce(reason, 'worker_lost'), 'worker_lost') WHERE id = ?`,
             now(),
@@ -147,7 +147,8 @@ export function createRuns(database: Database, { now, monotonicMs }: Clock): Ser
       }),
     approve(id, by) {
       const row = database.get(
-        `UPDATE runs SET state = 'queued', waits_for = NULL, approved_by = ?, reason = NULL, queued_ms = ?, place = ${LAST_PLACE}
+        `UPDATE runs SET state = 'queued', untold = 1, waits_for = nullif(waits_for, 'approval'), approved_by = ?, reason = NULL,
+            queued_ms = ?, place = ${LAST_PLACE}
           WHERE id = ? AND state = 'waiting' RETURNING *`,
         by,
         now(),
@@ -160,6 +161,7 @@ export function createRuns(database: Database, { now, monotonicMs }: Clock): Ser
         `UPDATE runs SET
           cancel_requested = 1,
           reason = ?,
+          untold = iif(state = 'running', untold, 1),
           conclusion = iif(state = 'running', conclusion, 'cancelled'),
           completed_ms = iif(state = 'running', completed_ms, ?),
           state = iif(state = 'running', 'running', 'completed')
@@ -174,7 +176,7 @@ export function createRuns(database: Database, { now, monotonicMs }: Clock): Ser
       const row = database.get(
         `UPDATE runs SET state = iif(waits_for IS NULL, 'queued', 'waiting'), attempt = attempt + 1, losses = 0, deploys = 0, failed_only = ?,
           conclusion = NULL, completed_ms = NULL, cancel_requested = 0,
-          reason = iif(waits_for IS NULL, NULL, '${WAITS_FOR_APPROVAL}'), ${NEW_ATTEMPT}, place = ${LAST_PLACE}
+          reason = ${WAIT_REASON}, ${NEW_ATTEMPT}, place = ${LAST_PLACE}
           WHERE id = ? AND state = 'completed' AND refusal IS NULL RETURNING *`,
         failedOnly ? 1 : 0,
         now(),
@@ -182,15 +184,46 @@ export function createRuns(database: Database, { now, monotonicMs }: Clock): Ser
       );
       return row && runOf(row);
     },
+    untold: (limit) =>
+      database
+        .all("SELECT * FROM runs WHERE untold = 1 OR lost IS NOT NULL ORDER BY id LIMIT ?", limit)
+        .map((row) => ({ run: runOf(row), standing: row["untold"] === 1, lost: lostOf(row["lost"]) })),
+    tell: ({ run: { id, attempt, state } }, reports) =>
+      database.transaction(() => {
+        const isSame =
+          database.run(
+            "UPDATE runs SET untold = 0, lost = NULL WHERE id = ? AND attempt = ? AND state = ?",
+            id,
+            attempt,
+            state,
+          ) === 1;
+        if (isSame) for (const report of reports) putReport(database, report);
+        return isSame;
+      }),
   };
+}
+
+/** As `lostOf` reads it: `1:6k2p…,2:7x0c…`. One that never started has nothing to end. */
+const LOST = "iif(run IS NULL, lost, coalesce(lost || ',', '') || attempt || ':' || run)";
+
+function lostOf(value: unknown): readonly LostAttempt[] {
+  if (typeof value !== "string") return [];
+  return value.split(",").flatMap((one) => {
+    const [attempt, run] = one.split(":");
+    return run === undefined ? [] : [{ attempt: Number(attempt), run }];
+  });
 }
 
 /** Its `run` is only known when it has started; what has a lease of the attempt before is fenced off. */
 const NEW_ATTEMPT =
-  "run = NULL, started_ms = NULL, owner = NULL, fence = fence + 1, lease_epoch = NULL, lease_until_ms = NULL, queued_ms = ?";
+  "untold = 1, run = NULL, started_ms = NULL, owner = NULL, fence = fence + 1, lease_epoch = NULL, lease_until_ms = NULL, queued_ms = ?";
 
 /** What a run that waits says to people. */
-export const WAITS_FOR_APPROVAL = "It waits for the approval of its commit";
+export const WAITS_FOR = {
+  approval: "It waits for the approval of its commit",
+  environment: "It waits for approval: a job of it deploys to an environment that asks first",
+} as const;
+const WAIT_REASON = `CASE waits_for WHEN 'approval' THEN '${WAITS_FOR.approval}' WHEN 'environment' THEN '${WAITS_FOR.environment}' END`;
 
 /** Within the caller's transaction. Undefined: the delivery has this run already. */
 export function insertRun(
@@ -222,7 +255,7 @@ export function insertRun(
     run.refusal ?? null,
     isRefused ? "completed" : waits,
     isRefused ? "failure" : null,
-    run.refusal ?? (waits === "waiting" ? WAITS_FOR_APPROVAL : null),
+    run.refusal ?? (run.waitsFor === undefined ? null : WAITS_FOR[run.waitsFor]),
     nowMs,
     isRefused ? nowMs : null,
   );
@@ -235,6 +268,7 @@ export function runsOf(database: Database, delivery: number): readonly ServerRun
 
 const STATES = ["waiting", "queued", "running", "completed"] as const;
 const CONCLUSIONS = ["success", "failure", "cancelled", "skipped"] as const;
+const WAITS = ["approval", "environment"] as const;
 const TRUSTS = ["trusted", "outsider"] as const;
 
 function runOf(row: Row): ServerRun {
@@ -257,7 +291,7 @@ function runOf(row: Row): ServerRun {
     trust: oneOf(TRUSTS, row["trust"]),
     declaredSteps: number("declared_steps"),
     inputs: JSON.parse(text("inputs")),
-    waitsFor: row["waits_for"] === null ? undefined : "approval",
+    waitsFor: known("waits_for", (name) => oneOf(WAITS, row[name])),
     refusal: known("refusal", text),
     state: oneOf(STATES, row["state"]),
     attempt: number("attempt"),

@@ -29,6 +29,13 @@ export function openServerStore(directory: string, clock: Clock, options: Databa
           value,
         );
       },
+      names: (prefix) =>
+        database
+          .all("SELECT name FROM notes WHERE substr(name, 1, ?) = ? ORDER BY name", prefix.length, prefix)
+          .map(({ name }) => String(name)),
+      remove(name) {
+        database.run("DELETE FROM notes WHERE name = ?", name);
+      },
     },
     [Symbol.dispose]: () => database[Symbol.dispose](),
   };

@@ -52,6 +52,8 @@ export function watchStore(store: ServerStore): { readonly store: ServerStore; r
     approve: (id, by) => told("approve", runs.approve(id, by)),
     cancel: (id, reason) => told("cancel", runs.cancel(id, reason)),
     rerun: (id, failedOnly) => told("rerun", runs.rerun(id, failedOnly)),
+    untold: (limit) => runs.untold(limit),
+    tell: (untold, reports) => runs.tell(untold, reports),
   };
   return {
     store: {

@@ -3,16 +3,15 @@
  * runs are cancelled, run again and approved by commands; it drains; a second one on the same state is refused; what was saved
  * comes back. Without machines: provider `host`.
  */
-import { execFileSync } from "node:child_process";
-import { createHmac, randomUUID } from "node:crypto";
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { leftovers } from "../leftovers.ts";
 import { ROOT, sandbox } from "../run-hearth.ts";
-import type { RunningHearth, Sandbox } from "../run-hearth.ts";
+import type { Sandbox } from "../run-hearth.ts";
+import { createRepositories, deliver, git, SECRET, startServer, until } from "../running-server.ts";
+import type { RunningServer } from "../running-server.ts";
 
-const SECRET = "0123456789abcdef0123456789abcdef";
 const WORKFLOW = `
 on: { push: , pull_request: , workflow_dispatch: { inputs: { level: { type: string, default: info } } } }
 jobs:
@@ -28,20 +27,10 @@ jobs:
         run: echo waiting; sleep 600
 `;
 
-interface Server {
-  readonly url: string;
-  readonly process: RunningHearth;
-}
-
 let box: Sandbox;
-let server: Server;
+let server: RunningServer;
 let sha = "";
-
-function git(cwd: string, ...args: string[]): string {
-  const env = { PATH: process.env["PATH"], HOME: box.directory, GIT_CONFIG_NOSYSTEM: "1" };
-  const who = ["-c", "user.name=octocat", "-c", "user.email=octocat@example.org"];
-  return execFileSync("git", [...who, ...args], { cwd, env, encoding: "utf8" }).trim();
-}
+let readToken: string | undefined;
 
 const environment = () => ({
   PORT: "0",
@@ -52,45 +41,18 @@ const environment = () => ({
   GITHUB_TOKEN: "",
 });
 
-async function startServer(): Promise<Server> {
-  const started = box.start(["serve", "--provider", "host"], { env: environment() });
-  const url = await new Promise<string>((resolve, reject) => {
-    let seen = "";
-    started.stdout.on("data", (chunk: Buffer) => {
-      seen += String(chunk);
-      const found = /address +(?<url>http:\S+)/u.exec(seen)?.groups?.["url"];
-      if (found !== undefined) resolve(found);
-    });
-    void started.ended.then(({ stderr }) => reject(new Error(`it ended: ${stderr}`)));
-  });
-  return { url, process: started };
-}
-
 const hearth = (...args: string[]) => box.run(args, { env: environment() });
 
-async function deliver(event: string, payload: object, guid: string = randomUUID()): Promise<Response> {
-  const body = JSON.stringify({
-    repository: {
-      id: 1,
-      full_name: "octo-org/hello",
-      name: "hello",
-      owner: { login: "octo-org" },
-      default_branch: "main",
-    },
-    sender: { login: "octocat" },
-    ...payload,
-  });
-  const signature = createHmac("sha256", SECRET).update(body).digest("hex");
-  return fetch(`${server.url}/webhook`, {
-    method: "POST",
-    headers: {
-      "content-type": "application/json",
-      "x-github-event": event,
-      "x-github-delivery": guid,
-      "x-hub-signature-256": `sha256=${signature}`,
-    },
-    body,
-  });
+function send(event: string, payload: object, guid?: string): Promise<number | undefined> {
+  const repository = {
+    id: 1,
+    full_name: "octo-org/hello",
+    name: "hello",
+    owner: { login: "octo-org" },
+    default_branch: "main",
+  };
+  const whole = { repository, sender: { login: "octocat" }, ...payload };
+  return deliver(server, event, whole, guid === undefined ? {} : { guid });
 }
 
 async function ended(run: number, attempt = 1): Promise<Record<string, unknown>> {
@@ -105,34 +67,16 @@ async function runs(): Promise<readonly Record<string, unknown>[]> {
   const ask = () => fetch(`${server.url}/api/v1/runs`, { headers: { authorization: `Bearer ${token}` } });
   // While git is waited for, nobody here sees that the server has closed a connection that was idle.
   const answer = await ask().catch(ask);
-  const { runs: found } = (await answer.json()) as { readonly runs: readonly Record<string, unknown>[] };
+  const { runs: found }: { readonly runs: readonly Record<string, unknown>[] } = JSON.parse(await answer.text());
   return found;
 }
 
-async function until<T>(look: () => Promise<T | undefined>): Promise<T> {
-  for (const deadlineMs = performance.now() + 60_000; performance.now() < deadlineMs;) {
-    const found = await look();
-    if (found !== undefined) return found;
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  throw new Error("it never came");
-}
-
-let readToken: string | undefined;
-
 beforeAll(async () => {
   box = await sandbox();
-  const work = join(box.directory, "work");
-  mkdirSync(join(work, ".github", "workflows"), { recursive: true });
-  writeFileSync(join(work, ".github", "workflows", "ci.yml"), WORKFLOW);
-  git(work, "init", "--quiet", "--initial-branch=main");
-  git(work, "add", ".");
-  git(work, "commit", "--quiet", "--message=one");
-  sha = git(work, "rev-parse", "HEAD");
-  mkdirSync(join(box.directory, "git", "octo-org"), { recursive: true });
-  git(box.directory, "clone", "--quiet", "--bare", work, join(box.directory, "git", "octo-org", "hello.git"));
+  const bare = join(box.directory, "git", "octo-org", "hello.git");
+  sha = createRepositories(join(box.directory, "work"), bare, { ".github/workflows/ci.yml": WORKFLOW });
   readToken = (await hearth("api-token", "add", "test", "--role", "read")).stdout.trim();
-  server = await startServer();
+  server = await startServer(box, environment());
 });
 
 afterAll(async () => {
@@ -144,8 +88,8 @@ afterAll(async () => {
 describe("hearth serve", () => {
   it("runs what a signed delivery starts, and shows it while it goes on", async () => {
     const push = { ref: "refs/heads/main", before: "0".repeat(40), after: sha };
-    expect((await deliver("push", push, "guid-1")).status).toBe(202);
-    expect((await deliver("push", push, "guid-1")).status).toBe(202);
+    expect(await send("push", push, "guid-1")).toBe(202);
+    expect(await send("push", push, "guid-1")).toBe(202);
     await until(async () => (await runs())[0]);
     const logs = await hearth("logs", "1", "--follow");
     expect(logs.stdout).toContain(`sha ${sha} of octo-org/hello, attempt 1`);
@@ -209,15 +153,15 @@ describe("hearth serve", () => {
     const head = git(bare, "commit-tree", "HEAD^{tree}", "-p", "HEAD", "-m", "change");
     const merge = git(bare, "commit-tree", "HEAD^{tree}", "-p", "HEAD", "-p", head, "-m", "merge");
     git(bare, "update-ref", "refs/pull/5/merge", merge);
-    const repo = (id: number, name: string) => ({ id, full_name: name, name: "hello", owner: { login: "x" } });
+    const repo = { name: "hello", owner: { login: "x" } };
     const pullRequest = {
       number: 5,
-      head: { ref: "patch", sha: head, repo: repo(2, "mallory/hello") },
-      base: { ref: "main", sha: git(bare, "rev-parse", "HEAD"), repo: repo(1, "octo-org/hello") },
+      head: { ref: "patch", sha: head, repo: { ...repo, id: 2, full_name: "mallory/hello" } },
+      base: { ref: "main", sha: git(bare, "rev-parse", "HEAD"), repo: { ...repo, id: 1, full_name: "octo-org/hello" } },
       user: { login: "mallory", type: "User" },
       author_association: "NONE",
     };
-    await deliver("pull_request", { action: "opened", number: 5, pull_request: pullRequest });
+    await send("pull_request", { action: "opened", number: 5, pull_request: pullRequest });
     const found = await until(async () => (await runs()).find(({ id }) => id === 4));
     expect(found).toMatchObject({ state: "waiting", trust: "outsider", waitsFor: "approval", headSha: head });
     expect(await hearth("approve", "4", "--sha", "f".repeat(40))).toMatchObject({ exitCode: 1 });
@@ -225,6 +169,16 @@ describe("hearth serve", () => {
     expect((await hearth("approve", "4", "--sha", head)).stdout).toContain(`is approved at ${head}`);
     expect(await ended(4)).toMatchObject({ conclusion: "failure", run: null });
     expect((await ended(4))["reason"]).toContain("isolates nothing");
+  });
+
+  it("says how it is", async () => {
+    const asked = await hearth("doctor", "--server");
+    expect(asked).toMatchObject({
+      exitCode: 0,
+      stdout: expect.stringContaining("pass  server  the server of this host"),
+    });
+    expect(asked.stdout).toContain("$GITHUB_WEBHOOK_SECRET");
+    expect(asked.stdout).not.toContain(SECRET);
   });
 
   it("is one for its state", async () => {
@@ -252,12 +206,16 @@ describe("hearth serve", () => {
     expect(existsSync(join(box.directory, "run", "hearth", "server"))).toBe(true);
     expect(await leftovers(box)).toEqual([]);
     // Nobody runs it now: what is kept answers.
+    expect(await hearth("doctor", "--server")).toMatchObject({
+      exitCode: 5,
+      stdout: expect.stringContaining("not_running"),
+    });
     const again = await hearth("rerun", "5", "--json");
     expect(JSON.parse(again.stdout)).toMatchObject({ id: 5, state: "queued", attempt: 2 });
   });
 
   it("goes on where it was when it is started again", async () => {
-    server = await startServer();
+    server = await startServer(box, environment());
     expect(await ended(5, 2)).toMatchObject({ conclusion: "success", attempt: 2 });
     server.process.kill("SIGTERM");
     expect((await server.process.ended).exitCode).toBe(0);

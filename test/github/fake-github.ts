@@ -54,6 +54,8 @@ export interface FakeGithubOptions {
   readonly app?: { readonly id: string; readonly publicKey: KeyObject; readonly installedOn: readonly string[] };
   /** Asked for every request that came through authentication. */
   readonly fault?: (call: FakeCall) => Fault | undefined;
+  /** Webhooks of every repository. */
+  readonly hooks?: readonly { readonly id: number; readonly url: string }[];
   readonly deliveries?: readonly {
     readonly id: number;
     readonly guid: string;
@@ -269,6 +271,10 @@ function carryOut(world: World, asked: Asked): Answer {
       world.tokens.add(token);
       const expires_at = new Date(Date.now() + 3600_000).toISOString();
       return { status: 201, body: { ...route.example(201), token, expires_at, repository_selection: "selected" } };
+    }
+    case "GET /repos/{owner}/{repo}/hooks": {
+      const hooks = (world.options.hooks ?? []).map(({ id, url }) => ({ id, active: true, config: { url } }));
+      return { status: 200, body: hooks };
     }
     default:
       return deliveriesAnswer(world, asked);
