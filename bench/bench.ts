@@ -1,17 +1,19 @@
 /**
  * `npm run bench [section]`: figures of the release build beside peers, as ratios from one run. Sections: startup, plan, steps,
- * machines, services, actions. Peers are used when they are there: `act` on PATH or in ~/go/bin.
+ * machines (of one provider: `machines gvisor`), bulk, services, actions. Peers are used when they are there: `act` on PATH or in ~/go/bin.
  */
 import { execFileSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
+import { measureBulk } from "./bulk.ts";
 import { measure, printTimings } from "./measure.ts";
 import type { Contender } from "./measure.ts";
 import { measureMachines } from "./machines.ts";
 import { measureActions } from "./actions.ts";
 import { measureCorpus, measureGrowth } from "./planning.ts";
 import { measureServices } from "./services.ts";
+import { measureTranslations } from "./translations.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 const NODE = process.execPath;
@@ -30,7 +32,8 @@ try {
   if (wanted === undefined || wanted === "startup") await startup();
   if (wanted === undefined || wanted === "plan") await plan();
   if (wanted === undefined || wanted === "steps") await steps();
-  if (wanted === undefined || wanted === "machines") await measureMachines();
+  if (wanted === undefined || wanted === "machines") await measureMachines(process.argv[3]);
+  if (wanted === undefined || wanted === "bulk") await measureBulk();
   if (wanted === undefined || wanted === "services") await measureServices();
   if (wanted === undefined || wanted === "actions") await measureActions();
 } finally {
@@ -64,6 +67,7 @@ async function plan(): Promise<void> {
   ];
   if (act !== undefined) contenders.unshift({ name: "act -l, the 29 that it accepts", argv: [act, "-l"], cwd: good });
   printTimings("Planning", await measure(contenders, 9));
+  await measureTranslations(scratch, HEARTH, good);
   measureCorpus(CORPUS);
   await measureGrowth();
 }

@@ -15,6 +15,7 @@ import { Semaphore } from "../lib/semaphore.ts";
 import type { RemoteAction, Way } from "../plan/plan.ts";
 import type { Delivery, JobRun } from "./job-run.ts";
 import { loadManifest } from "./load-manifest.ts";
+import { unpackArchive } from "./unpack-archive.ts";
 
 /** Archives that are unpacked at the same time: more make nothing faster, and each holds buffers. */
 const MAX_AT_ONCE = 4;
@@ -109,8 +110,9 @@ async function deliver(job: JobRun, action: RemoteAction, places: Semaphore, sto
   const source: Source = { fault: undefined };
   try {
     if (stop.aborted) return { kind: "stopped" };
-    const tar = readNotingFaults(() => openUnless(stop, job.actions, action), source, stop);
-    await job.machine.agent.unpack(deliveryDirectory(job, action), tar);
+    const open = (): AsyncIterable<Uint8Array> =>
+      readNotingFaults(() => openUnless(stop, job.actions, action), source, stop);
+    await unpackArchive(job.machine, deliveryDirectory(job, action), open, stop);
     // Without a prototype: a directory may be called `__proto__`.
     job.state.delivered[rootName(action)] = { sha: action.sha, manifests: Object.create(null) };
     return { kind: "delivered" };

@@ -8,7 +8,7 @@ import type { Masker } from "../joblog/masker.ts";
 import type { MatcherSet } from "../joblog/problem-matcher.ts";
 import type { CalledPlan, Plan, PlannedStep, WorkflowOrigin } from "../plan/plan.ts";
 import type { AgentClient } from "../protocol/agent-client.ts";
-import type { Isolation } from "../provider/provider.ts";
+import type { BulkInput, Isolation } from "../provider/provider.ts";
 import type { Layout } from "../provider/provider.ts";
 import type { JobServices, ServedJob } from "../service/services.ts";
 import type { JobKey, RunEventBody } from "../store/run-event.ts";
@@ -54,6 +54,7 @@ export interface JobMachine {
   readonly id: string;
   readonly isolation: Isolation;
   readonly agent: AgentClient;
+  readonly bulk: BulkInput | undefined;
   /** What it was given. */
   readonly memoryMib: number;
   /** Its processes that the host's kernel killed for want of memory. */

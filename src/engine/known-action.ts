@@ -4,7 +4,7 @@
  */
 import { deliveredAction } from "../action/builtin-action.ts";
 import { parseActionReference, repositoryText } from "../action/reference.ts";
-import { readManifest } from "../action/manifest.ts";
+import { readTranslation } from "../action/read-translation.ts";
 import type { ActionManifest } from "../action/manifest.ts";
 import type { RemoteAction, Way } from "../plan/plan.ts";
 import type { Step } from "../workflow/workflow.ts";
@@ -40,8 +40,9 @@ export function remoteOf(way: Way, step: Step): RemoteAction | undefined {
 
 /** Nothing of it is in the machine: `directory` is where the action would be, and is not there. */
 function translatedAction(job: JobRun, way: Way & { readonly kind: "translated" }): KnownAction {
-  const read = readManifest("translation", way.manifest);
-  if (read.kind === "refused") throw new Error(`A translation was planned that cannot be read: ${way.action.repository}`);
+  const read = readTranslation(way.manifest);
+  if (read.kind === "refused")
+    throw new Error(`A translation was planned that cannot be read: ${way.action.repository}`);
   return { manifest: read.manifest, directory: actionDirectory(job, way.action), action: way.action };
 }
 

@@ -151,6 +151,7 @@ async function provisionMachine(wishes: MachineWishes, choice: MachineChoice, id
         id,
         isolation,
         agent,
+        bulk: machine.bulk,
         memoryMib,
         oomKills: async () => (await machine.oomKills?.()) ?? 0,
         arch: ready.arch === "arm64" ? "ARM64" : "X64",

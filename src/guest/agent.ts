@@ -14,6 +14,7 @@ import { runExec } from "./exec.ts";
 import { emptyDirectory, readWholeFile, writeWholeFile } from "./files.ts";
 import type { Owner } from "./files.ts";
 import { hashFiles } from "./hash-files.ts";
+import { readInput } from "./input-device.ts";
 import { killTracked, signalProcess, signalTree } from "./process-tree.ts";
 import { packDirectory, unpackDirectory } from "./tar.ts";
 import { readVitals } from "./vitals.ts";
@@ -27,6 +28,8 @@ export interface AgentOptions {
   readonly runner: Owner | undefined;
   /** Where directories may be emptied; undefined: anywhere but the root. Guards the files of a person whose host this is. */
   readonly resetWithin: string | undefined;
+  /** Absent where the machine has no device for bulk input. */
+  readonly inputDevice?: string;
 }
 
 const ROOT: Owner = { uid: 0, gid: 0 };
@@ -55,6 +58,7 @@ export function agentHandlers(options: AgentOptions): AgentHandlers {
     readFile: ({ path, maxBytes }) => readWholeFile(path, maxBytes),
     writeFile: ({ path, content, mode, user }) => writeWholeFile(path, content, mode, ownerFor(user)),
     unpack: (path, tar) => unpackDirectory(path, tar, options.runner),
+    readInput: (range) => readInput(options.inputDevice, range),
     pack: (path) => deferred(packDirectory(path)),
     hashFiles: (request) => hashFiles(request, options.env["HOME"] ?? "/"),
     reset: async ({ empty, killTrackingId }) => {

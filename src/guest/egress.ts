@@ -9,6 +9,7 @@ import { connect } from "node:http2";
 import type { ClientHttp2Session } from "node:http2";
 import { createServer } from "node:net";
 import type { Socket } from "node:net";
+import { networkInterfaces } from "node:os";
 import type { Duplex } from "node:stream";
 import { promisify } from "node:util";
 import { HTTP2_SETTINGS, widenSessionWindow } from "../protocol/http2-settings.ts";
@@ -112,6 +113,14 @@ export async function openDoor(door: Door, uplink: Uplink): Promise<() => void> 
     await once(server, "listening");
   }
   return () => server.close();
+}
+
+/** gVisor restores a machine without the addresses that were added in it: what listens there is heard of no more. */
+export async function restoreAddresses(): Promise<void> {
+  const present = new Set(
+    Object.values(networkInterfaces()).flatMap((all) => (all ?? []).map(({ address }) => address)),
+  );
+  if (!present.has(SERVICES_ADDRESS)) await addAddress(SERVICES_ADDRESS);
 }
 
 /** On `lo`, because gVisor has no dummy device. */

@@ -7,12 +7,13 @@
 import { openSync, readFileSync } from "node:fs";
 import { userInfo } from "node:os";
 import type { Duplex } from "node:stream";
+import { INPUT_DEVICE } from "../protocol/input-device.ts";
 import { accountEnvironment, findAccount } from "./account.ts";
 import type { Account } from "./account.ts";
 import { serveAgent } from "./serve-agent.ts";
 import type { AgentOptions } from "./agent.ts";
 import { dialHost } from "./dial-host.ts";
-import { DOORS, Uplink, openDoor } from "./egress.ts";
+import { DOORS, Uplink, openDoor, restoreAddresses } from "./egress.ts";
 import { acceptHosts, findVirtioPort } from "./virtio-port.ts";
 
 /** The agent lives as long as its machine. */
@@ -22,8 +23,6 @@ const toAgent = transport("agent", process.env["HEARTH_AGENT_SOCKET"]);
 const toEgress = transport("egress", process.env["HEARTH_EGRESS_SOCKET"]);
 if (toAgent === undefined) throw new Error("no way to the host: neither HEARTH_AGENT_SOCKET nor a virtio port `agent`");
 
-/** Of the session under way in gVisor, whose kernel keeps its boot id in copies: a host that comes anew may be that of a copy. */
-let ownBootId: string | undefined;
 const options = agentOptions();
 if (toEgress !== undefined) {
   const uplink = new Uplink();
@@ -31,9 +30,10 @@ if (toEgress !== undefined) {
   // Open before the host is answered: its first step may need them.
   for (const door of DOORS) await openDoor(door, uplink);
 }
-await toAgent((stream) => {
-  if (process.env["HEARTH_AGENT_SOCKET"] !== undefined) ownBootId = textOf("/proc/sys/kernel/random/uuid");
-  return serveAgent(stream, options);
+await toAgent(async (stream) => {
+  // A host that comes anew to a sandbox may be that of a copy of it.
+  if (process.env["HEARTH_AGENT_SOCKET"] !== undefined && toEgress !== undefined) await restoreAddresses();
+  await serveAgent(stream, options);
 });
 
 type Transport = (serve: (session: Duplex) => Promise<void>) => Promise<void>;
@@ -53,11 +53,12 @@ function agentOptions(): AgentOptions {
     // The kernel makes it up when it is first read. Nobody may read it before a host asks: copies of this machine are to differ.
     // And random numbers are the kernel's alone, because copies share the state of this process.
     get bootId() {
-      return ownBootId ?? textOf("/proc/sys/kernel/random/boot_id") ?? "";
+      return textOf("/proc/sys/kernel/random/boot_id") ?? "";
     },
     env: accountEnvironment(account, textOf("/etc/environment") ?? ""),
     runner: isRoot ? account : undefined,
     resetWithin: undefined,
+    inputDevice: INPUT_DEVICE,
   };
 }
 

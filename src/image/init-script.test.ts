@@ -17,6 +17,13 @@ describe("the init script", () => {
     expect(() => check(INIT_SCRIPT.replace("esac", ""))).toThrow("Command failed");
   });
 
+  it("starts nothing of the new root from the files that are removed when the root is switched", () => {
+    expect(INIT_SCRIPT).not.toContain("chroot");
+    const background = INIT_SCRIPT.split("\n").filter((line) => / & |&$/.test(line));
+    expect(background).toHaveLength(2);
+    for (const line of background) expect(line.trim()).toMatch(/^set -- \/bin\/sh -c '.* & exec "\$@"'/);
+  });
+
   it("keeps the shell's own expansions", () => {
     expect(INIT_SCRIPT).toContain('device="/dev/${disk##*/}"');
   });

@@ -6,6 +6,8 @@
  * Under emulation starting a process costs 10 to 20 ms, so one `mount -a` stands for many mounts and the shell does what it can
  * itself. What is a machine's own comes as files of the second archive, never as text inside commands.
  */
+import { INPUT_DEVICE } from "../protocol/input-device.ts";
+
 export const INIT_SCRIPT = `#!/bin/busybox sh
 set -e
 trap 'echo "hearth: the machine could not start"' EXIT
@@ -31,6 +33,7 @@ for disk in /sys/block/vd*; do
     root) root="$device" ;;
     externals) externals="$device" ;;
     scratch) scratch="$device" ;;
+    input) mkdir -p /dev/disk/by-id; ln -s "$device" ${INPUT_DEVICE} ;;
     tools) tools="$device" ;;
   esac
 done
@@ -82,13 +85,15 @@ if [ "$hearth_channel" = vsock ]; then
   mkdir -p -m 700 /new/run/hearth
   cp /vsock-bridge.py /new/opt/hearth/vsock-bridge.py
   if [ ! -x /new/usr/bin/python3 ]; then echo "hearth: the image has no python3, which vsock needs"; exit 1; fi
-  chroot /new /usr/bin/python3 -I /opt/hearth/vsock-bridge.py &
   sockets="HEARTH_AGENT_SOCKET=/run/hearth/agent HEARTH_EGRESS_SOCKET=/run/hearth/egress"
 fi
 
 set -- /usr/bin/tini -- /opt/externals/node24/bin/node /opt/hearth/agent.mjs
-# What a copy of this machine needs first waits here already when the machine is saved. The new root's own shell starts it: the
-# files of this one are removed at any moment from now.
+# The new root's own shell starts what runs beside the agent: the files of this one are removed at any moment from now.
+if [ "$hearth_channel" = vsock ]; then
+  set -- /bin/sh -c '/usr/bin/python3 -I /opt/hearth/vsock-bridge.py & exec "$@"' sh "$@"
+fi
+# What a copy of this machine needs first waits here already when the machine is saved.
 if [ -n "$hearth_template" ]; then
   if [ ! -x /new/usr/bin/perl ]; then echo "hearth: no template, as the image has no perl"; fi
   cp /fix-up.pl /new/opt/hearth/fix-up.pl

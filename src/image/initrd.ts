@@ -26,7 +26,7 @@ export interface MachineFiles {
 
 const BUSYBOX = "/bin/busybox";
 /** The commands of the init script that the shell does not do itself. */
-const APPLETS = ["sh", "mount", "mkdir", "insmod", "ip", "chown", "chroot", "cp", "cat", "env"];
+const APPLETS = ["sh", "mount", "mkdir", "insmod", "ip", "chown", "cp", "cat", "ln", "env"];
 
 /** Throws SETUP_FAILED when the host has no static busybox to take along. */
 export async function baseInitrd(kernel: Kernel): Promise<Buffer> {

@@ -8,7 +8,7 @@
  *   /signal           SignalRequest -> {}
  *   /files/read       ReadFileRequest -> bytes; 404 when there is no such file, 413 when it is larger than asked for
  *   /files/write      WriteFileRequest -> {}
- *   /files/unpack     query `path`: body is a tar stream -> {}
+ *   /files/unpack     query `path`: body is a tar stream -> {}; query `from`, InputRange as JSON: it is read from there, no body
  *   /files/pack       PackRequest -> a tar stream, trailer `x-end`: StreamEnd as JSON
  *   /hash-files       HashFilesRequest -> HashFilesAnswer
  *   /reset            ResetRequest -> {}
@@ -20,6 +20,7 @@ import {
   custom,
   int,
   literal,
+  maximum,
   minLength,
   maxLength,
   nonnegative,
@@ -32,6 +33,7 @@ import {
   union,
 } from "zod/mini";
 import type { infer as Infer } from "zod/mini";
+import { MAX_INPUT_BYTES } from "./limits.ts";
 
 export { MAX_FRAME_BYTES, MAX_REQUEST_BYTES } from "./limits.ts";
 
@@ -103,6 +105,14 @@ export const WriteFileRequest = object({
   user: union([literal("runner"), literal("root")]),
 });
 export type WriteFileRequest = Infer<typeof WriteFileRequest>;
+
+/** A part of the machine's input device. */
+export const InputRange = object({
+  path: string(),
+  offsetBytes: int().check(nonnegative()),
+  lengthBytes: int().check(nonnegative(), maximum(MAX_INPUT_BYTES)),
+});
+export type InputRange = Infer<typeof InputRange>;
 
 export const PackRequest = object({ path: string() });
 export type PackRequest = Infer<typeof PackRequest>;

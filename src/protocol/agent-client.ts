@@ -3,6 +3,7 @@ import type {
   ExecExit,
   ExecRequest,
   HashFilesRequest,
+  InputRange,
   Ready,
   ResetRequest,
   SignalRequest,
@@ -39,6 +40,8 @@ export interface AgentClient extends AsyncDisposable {
   writeFile(file: { path: string; content: string; mode: number; user: "runner" | "root" }): Promise<void>;
   /** Unpacks a tar stream below `path`; entries that would land outside are refused. */
   unpack(path: string, tar: AsyncIterable<Uint8Array>): Promise<void>;
+  /** As `unpack`, with what `BulkInput.write` took there; rejects with the signal's reason when it is aborted first. */
+  unpackInput(path: string, input: InputRange, stop: AbortSignal): Promise<void>;
   pack(path: string): AsyncIterable<Uint8Array>;
   hashFiles(request: HashFilesRequest): Promise<string>;
   reset(request: ResetRequest): Promise<void>;

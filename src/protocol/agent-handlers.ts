@@ -4,6 +4,7 @@ import type {
   ExecExit,
   ExecRequest,
   HashFilesRequest,
+  InputRange,
   ReadFileRequest,
   Ready,
   ResetRequest,
@@ -23,6 +24,8 @@ export interface AgentHandlers {
   readFile(request: ReadFileRequest): ReadBack;
   writeFile(request: WriteFileRequest): void;
   unpack(path: string, tar: Readable): Promise<void>;
+  /** A part of the machine's input device; the stream fails where there is none. */
+  readInput(range: InputRange): Readable;
   pack(path: string): Readable;
   hashFiles(request: HashFilesRequest): Promise<string>;
   reset(request: ResetRequest): Promise<void>;

@@ -3,8 +3,9 @@
  * by schema and held to a deadline; an agent that breaks the protocol is cut off, because nothing it says later can be believed.
  */
 import type { Duplex } from "node:stream";
+import { untilAborted } from "../lib/deadline.ts";
 import { EngineError } from "../lib/engine-error.ts";
-import type { ExecRequest, Ready, Vitals } from "./agent-api.ts";
+import type { ExecRequest, InputRange, Ready, Vitals } from "./agent-api.ts";
 import type { AgentClient, ExecResult, OutputStream } from "./agent-client.ts";
 import { AGENT_TIMING, AgentSession } from "./agent-session.ts";
 import type { AgentTiming } from "./agent-session.ts";
@@ -14,6 +15,8 @@ import { MAX_REQUEST_BYTES } from "./limits.ts";
 
 const MAX_ANSWER_BYTES = 1 << 20;
 const MAX_PACKED_BYTES = 64 * 2 ** 30;
+/** An archive of many small files in an emulated machine on a busy host is unpacked at some ten times this. */
+const LEAST_UNPACKED_BYTES_PER_MS = 128;
 
 /** The stream belongs to the client from here on; disposal closes it. Nothing is sent before the first call. */
 export function connectAgent(stream: Duplex, timing: AgentTiming = AGENT_TIMING): AgentClient {
@@ -101,6 +104,26 @@ class ConnectedAgent implements AgentClient {
     stream.endBody();
     const answer = this.#answer(stream, MAX_ANSWER_BYTES);
     await this.#session.within(this.#timing.answerMs, "answer /files/unpack", answer);
+  }
+
+  async unpackInput(path: string, input: InputRange, stop: AbortSignal): Promise<void> {
+    stop.throwIfAborted();
+    const query = new URLSearchParams({ path, from: JSON.stringify(input) });
+    const stream = this.#session.open(`/files/unpack?${query.toString()}`);
+    stream.endBody();
+    // Nothing moves on the stream meanwhile: its heartbeat shows whether anybody is there.
+    const unwatch = this.#session.watch();
+    const answer = async (): Promise<Answer> => {
+      await untilAborted(stream.status(), stop);
+      return await this.#answer(stream, MAX_ANSWER_BYTES);
+    };
+    try {
+      const deadlineMs = this.#timing.answerMs + input.lengthBytes / LEAST_UNPACKED_BYTES_PER_MS;
+      await this.#session.within(deadlineMs, "unpack its input", answer());
+    } finally {
+      unwatch();
+      stream.cancel();
+    }
   }
 
   async *pack(path: string): AsyncGenerator<Uint8Array> {

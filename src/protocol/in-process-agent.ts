@@ -4,10 +4,12 @@
  * what a machine has, and closing it is what ends an agent.
  */
 import { Duplex, Readable } from "node:stream";
+import { untilAborted } from "../lib/deadline.ts";
 import { EngineError } from "../lib/engine-error.ts";
 import type {
   ExecRequest,
   HashFilesRequest,
+  InputRange,
   Ready,
   ResetRequest,
   SignalRequest,
@@ -83,6 +85,18 @@ class InProcessAgent implements AgentClient {
 
   unpack(path: string, tar: AsyncIterable<Uint8Array>): Promise<void> {
     return this.#ask(() => this.#handlers.unpack(path, Readable.from(tar)));
+  }
+
+  async unpackInput(path: string, input: InputRange, stop: AbortSignal): Promise<void> {
+    const tar = this.#handlers.readInput(input);
+    try {
+      await untilAborted(
+        this.#ask(() => this.#handlers.unpack(path, tar)),
+        stop,
+      );
+    } finally {
+      tar.destroy();
+    }
   }
 
   async *pack(path: string): AsyncGenerator<Uint8Array> {

@@ -4,3 +4,5 @@
 export const MAX_FRAME_BYTES = 1 << 20;
 /** JSON body of a request. */
 export const MAX_REQUEST_BYTES = 8 << 20;
+/** One bulk input: more than an archive may have to be unpacked. */
+export const MAX_INPUT_BYTES = 64 * 2 ** 30;

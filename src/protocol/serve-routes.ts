@@ -51,7 +51,7 @@ async function answer(stream: ServerHttp2Stream, path: string, handlers: AgentHa
       handlers.writeFile(api.WriteFileRequest.parse(await body(stream)));
       return sendJson(stream, {});
     case "/files/unpack":
-      await handlers.unpack(url.searchParams.get("path") ?? "", stream);
+      await unpack(stream, url.searchParams, handlers);
       return sendJson(stream, {});
     case "/files/pack":
       return sendTar(stream, handlers.pack((api.PackRequest.parse(await body(stream)) satisfies PackRequest).path));
@@ -66,6 +66,21 @@ async function answer(stream: ServerHttp2Stream, path: string, handlers: AgentHa
       return sendJson(stream, handlers.vitals(api.VitalsRequest.parse(await body(stream))));
     default:
       return send(stream, 404, "no such route");
+  }
+}
+
+async function unpack(stream: ServerHttp2Stream, query: URLSearchParams, handlers: AgentHandlers): Promise<void> {
+  const path = query.get("path") ?? "";
+  const from = query.get("from");
+  if (from === null) return await handlers.unpack(path, stream);
+  const { InputRange } = await import("./agent-api.ts");
+  const tar = handlers.readInput(InputRange.parse(JSON.parse(from)));
+  // Nobody waits for it any more.
+  stream.once("close", () => tar.destroy());
+  try {
+    await handlers.unpack(path, tar);
+  } finally {
+    tar.destroy();
   }
 }
 

@@ -39,7 +39,7 @@ export interface Cgroup extends AsyncDisposable {
 const MIB = 1024 * 1024;
 const PARENT = "hearth";
 const PERIOD_US = 100_000;
-const REMOVAL_DEADLINE_MS = 2_000;
+const REMOVAL_DEADLINE_MS = 15_000;
 const REMOVAL_RETRY_MS = 10;
 
 /** Writes itself into the first `$1` files after it, and becomes what follows them. */

@@ -3,7 +3,7 @@
  * implementation cannot meet is skipped with its reason, which is printed. What the commands of the suite do is in `SCRIPTS`, so
  * that an implementation without a shell can answer them.
  */
-import { createHash } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { buffer } from "node:stream/consumers";
 import { Readable } from "node:stream";
 import { packTar, unpackTar } from "modern-tar";
@@ -12,7 +12,7 @@ import type { TestContext } from "vitest";
 import type { ExecRequest, Ready } from "../protocol/agent-api.ts";
 import type { AgentClient, ExecResult } from "../protocol/agent-client.ts";
 import { openAgent } from "../protocol/open-agent.ts";
-import type { Machine, MachineSpec, Provider } from "./provider.ts";
+import type { BulkInput, Machine, MachineSpec, Provider } from "./provider.ts";
 
 export interface ContractSubject {
   create(): Promise<Provider>;
@@ -42,6 +42,7 @@ export const SCRIPTS = {
   alive: 'for pid in $PIDS; do [ "$(cut -d" " -f3 /proc/$pid/stat 2>/dev/null)" = S ] && echo $pid; done; true',
   background: "sleep 1000 & echo $!",
   silentBackground: "sleep 1000 >/dev/null 2>&1 & echo $!",
+  hash: 'sha256sum "$FILE" | cut -d" " -f1',
   look: 'cat "$PLACE/tree/deep/file"; [ -x "$PLACE/tree/run.sh" ] && readlink "$PLACE/tree/link"; [ -O "$PLACE/tree/run.sh" ] && echo mine',
 } as const;
 
@@ -297,6 +298,43 @@ export function providerContract(name: string, subject: ContractSubject): void {
         await expect(agent.unpack(place, Readable.from([tar]))).rejects.toMatchObject({ code: "GUEST_REFUSED" });
         expect(await agent.readFile(`${machine.layout.temp}/escaped`, 10)).toBeUndefined();
       });
+
+      it("takes bulk input whole, also several at the same time, and after one that broke off", async (context) => {
+        const bulk = bulkOf(machine, context);
+        await expect(bulk.write(Readable.from(brokenOff()))).rejects.toThrow("broken off");
+        const bring = async (bytes: number): Promise<void> => {
+          const PLACE = `${machine.layout.temp}/bulk-${bytes}`;
+          const body = randomBytes(bytes);
+          const tar = await packTar([{ header: { name: "file", size: bytes }, body }]);
+          const input = await bulk.write(Readable.from(pieces(tar)));
+          if (input === undefined) throw new Error("there is no room on this host");
+          await agent.unpackInput(PLACE, input, never);
+          const { stdout } = await run("hash", { env: { FILE: `${PLACE}/file` } });
+          expect(stdout.trim()).toBe(createHash("sha256").update(body).digest("hex"));
+        };
+        await bring(50 << 20);
+        await Promise.all([1, 1 << 20, 3 << 20, (2 << 20) + 1].map(bring));
+      });
+
+      it("refuses input that is not there, and goes on working", async () => {
+        const place = `${machine.layout.temp}/no-input`;
+        const input = { path: "/etc/passwd", offsetBytes: 0, lengthBytes: 512 };
+        await expect(agent.unpackInput(place, input, never)).rejects.toMatchObject({ code: "GUEST_REFUSED" });
+        expect((await run("where")).result.code).toBe(0);
+      });
+
+      it("stops unpacking bulk input that is no longer wanted, and goes on working", async (context) => {
+        const bulk = bulkOf(machine, context);
+        const tar = await packTar([{ header: { name: "file", size: 20 << 20 }, body: randomBytes(20 << 20) }]);
+        const input = await bulk.write(Readable.from(pieces(tar)));
+        if (input === undefined) throw new Error("there is no room on this host");
+        const reason = new Error("no longer wanted");
+        const controller = new AbortController();
+        const unpacking = agent.unpackInput(`${machine.layout.temp}/unwanted`, input, controller.signal);
+        setImmediate(() => controller.abort(reason));
+        await expect(unpacking).rejects.toBe(reason);
+        expect((await run("where")).result.code).toBe(0);
+      });
     });
 
     describe("machines", () => {
@@ -371,6 +409,10 @@ export function providerContract(name: string, subject: ContractSubject): void {
   });
 }
 
+function bulkOf({ bulk }: Machine, { skip }: TestContext): BulkInput {
+  return bulk ?? skip("it has no other way in than the stream");
+}
+
 interface Ran {
   readonly result: ExecResult;
   readonly stdout: string;
@@ -404,6 +446,15 @@ async function startWaiting(machine: Machine): Promise<{ running: Promise<ExecRe
   running.catch(() => undefined);
   await started;
   return { running };
+}
+
+function* pieces(tar: Uint8Array): Generator<Uint8Array> {
+  for (let at = 0; at < tar.length; at += 65_536) yield tar.subarray(at, at + 65_536);
+}
+
+function* brokenOff(): Generator<Uint8Array> {
+  yield new Uint8Array(1_500_000);
+  throw new Error("broken off");
 }
 
 async function sampleTar(): Promise<Uint8Array> {

@@ -7,6 +7,7 @@
  * sockets, mounts, directories) is gone when disposal resolves, whatever state the machine was in.
  */
 import type { Duplex } from "node:stream";
+import type { InputRange } from "../protocol/agent-api.ts";
 
 /** Closed set: a user reads these in every run's header (DESIGN §1.6). */
 export type Isolation =
@@ -58,6 +59,19 @@ export interface Layout {
   readonly proxyUrl: string | undefined;
 }
 
+/**
+ * A way for large input beside the stream to the agent, for machines whose stream is slow: QEMU's serial port takes 7 MB/s. Absent
+ * where the stream does it as well: gVisor's is a socket and takes 400 MB/s.
+ */
+export interface BulkInput {
+  /**
+   * Takes all of `source` to where the guest reads it and cannot change it, and resolves with what to tell the agent (`unpackInput`).
+   * Undefined when there is no room: then it has to go by the stream, from its beginning. Throws what `source` throws; `source` is closed
+   * in every case. Any number at once; one comes after the other. The room is given back when the machine ends.
+   */
+  write(source: AsyncIterable<Uint8Array>): Promise<InputRange | undefined>;
+}
+
 export interface Machine extends AsyncDisposable {
   readonly id: string;
   /** It was made before it was asked for. */
@@ -69,6 +83,7 @@ export interface Machine extends AsyncDisposable {
   readonly agent: Duplex;
   /** Host's end of the guest-initiated stream: the host is the HTTP/2 server. Undefined where `capabilities.egress` is false. */
   readonly egress: Duplex | undefined;
+  readonly bulk?: BulkInput;
   /** Its processes that this host's kernel killed for want of memory; absent where such a kill always ends the machine. */
   readonly oomKills?: () => Promise<number>;
   /** Resolves with the cause when the machine ends without having been asked to; never rejects, never resolves after disposal. */

@@ -67,11 +67,18 @@ export async function hostListeners(): Promise<HostListeners> {
   };
 }
 
-/** What the guest reaches by TCP, as `address:port`, sorted. `127.0.0.1` and `::1` are the guest's own. */
-export async function openPlaces(agent: AgentClient, { tcpPort }: HostListeners): Promise<readonly string[]> {
+/**
+ * What the guest reaches by TCP, as `address:port`, sorted. `127.0.0.1` and `::1` are the guest's own. `timeoutMs`: what takes
+ * longer counts as closed.
+ */
+export async function openPlaces(
+  agent: AgentClient,
+  { tcpPort }: HostListeners,
+  timeoutMs = 700,
+): Promise<readonly string[]> {
   const addresses = [...new Set([...hostAddresses(), ...ELSEWHERE, "127.0.0.1", "::1", "10.77.0.1"])];
   const ports = [...PORTS, 3128, 9009, tcpPort];
-  return lines(await nodeScript(agent, CONNECT_SCAN, { addresses, ports }));
+  return lines(await nodeScript(agent, CONNECT_SCAN, { addresses, ports, timeoutMs }));
 }
 
 /** Sends a datagram to the host and to resolvers, and asks these for a name; gives what came back. */
@@ -110,14 +117,14 @@ function hostAddresses(): readonly string[] {
 }
 
 const CONNECT_SCAN = `
-const { addresses, ports } = given;
+const { addresses, ports, timeoutMs } = given;
 const found = [];
 const all = addresses.flatMap((host) => ports.map((port) => ({ host, port })));
 const next = async () => {
   for (let place = all.pop(); place; place = all.pop()) {
     const { host, port } = place;
     await new Promise((done) => {
-      const socket = require("node:net").connect({ host, port, timeout: 700 });
+      const socket = require("node:net").connect({ host, port, timeout: timeoutMs });
       const end = () => { socket.destroy(); done(); };
       socket.once("connect", () => { found.push(host + ":" + port); end(); });
       socket.once("error", end).once("timeout", end);

@@ -145,8 +145,11 @@ async function networksBelow(root: number): Promise<number> {
   const found = new Set<string>();
   const look = async (pid: number): Promise<void> => {
     found.add(await readlink(`/proc/${pid}/ns/net`).catch(() => "gone"));
-    const children = await readFile(`/proc/${pid}/task/${pid}/children`, "utf8").catch(() => "");
-    for (const child of children.split(" ").filter(Boolean)) await look(Number(child));
+    // A child belongs to the thread that made it.
+    for (const thread of await readdir(`/proc/${pid}/task`).catch(() => [])) {
+      const children = await readFile(`/proc/${pid}/task/${thread}/children`, "utf8").catch(() => "");
+      for (const child of children.split(" ").filter(Boolean)) await look(Number(child));
+    }
   };
   await look(root);
   found.delete("gone");

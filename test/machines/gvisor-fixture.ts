@@ -7,7 +7,7 @@ import { buildImage } from "../../src/image/build-image.ts";
 import { defaultDefinition } from "../../src/image/definition.ts";
 import type { AgentClient } from "../../src/protocol/agent-client.ts";
 import { findCgroupRoot, thisHost } from "../../src/provider/cgroup-root.ts";
-import type { GvisorSettings } from "../../src/provider/gvisor/provider.ts";
+import type { GvisorSettings } from "../../src/provider/gvisor/prepare.ts";
 import type { MachineSpec } from "../../src/provider/provider.ts";
 import { setupGvisor } from "../../src/setup/gvisor.ts";
 
@@ -37,6 +37,7 @@ export async function gvisorSettings(runDir: string): Promise<GvisorSettings> {
     searchPath: env["PATH"] ?? "",
     uid: process.getuid?.() ?? 0,
     cgroups: await findCgroupRoot(await thisHost()),
+    progress: () => undefined,
   };
 }
 

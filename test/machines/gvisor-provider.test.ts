@@ -251,6 +251,8 @@ describe.runIf(process.getuid?.() === 0)("an ordinary user", () => {
       probe: expect.objectContaining({ ok: true, isolation: "sandbox (gVisor)" }),
       code: 0,
       output: "1001\n0\nroot\nrunner\n",
+      // And it is a copy of it.
+      said: ["machine: making a template, once"],
       left: [],
     });
   });

@@ -67,6 +67,7 @@ jobs:
 `;
 const NEVER_SECONDS = "86400";
 const FOUND_DEADLINE_MS = 60_000;
+const STRIKE_AGAIN_MS = 5_000;
 
 export async function killRuns(options: KillOptions): Promise<KillFigures> {
   await using place = await sandbox();
@@ -100,9 +101,7 @@ async function killOne(
     struckAtMs = performance.now() + afterMs;
   } else {
     await delay(afterMs);
-    const pids = victim === "hearth" ? [running.pid] : await machineProcesses(running.pid);
-    struckAtMs = performance.now();
-    for (const pid of pids) killProcess(pid);
+    struckAtMs = await strike(running, victim);
   }
   const end = await running.ended;
   const endedMs = Math.max(0, Math.round(performance.now() - struckAtMs));
@@ -118,8 +117,22 @@ async function killOne(
   const reapedAtMs = performance.now();
   await place.run(["machines", "reap"], { env: { HEARTH_DATA: data } });
   const reapedMs = Math.round(performance.now() - reapedAtMs);
-  const cause = victim === "hearth" ? undefined : (loss?.cause ?? error ?? `no cause, exit code ${end.exitCode}`);
+  const cause =
+    victim === "hearth"
+      ? undefined
+      : (loss?.cause ?? error ?? `no cause, exit code ${end.exitCode}: ${end.stderr.trim().split("\n").at(-1) ?? ""}`);
   return { victim, afterMs, cause, endedMs, reapedMs, found, left: await leftOf(place, data) };
+}
+
+/** Resolves to when it struck. A machine that is killed while a template is made from it, or a copy, is made again: then again. */
+async function strike(running: RunningHearth, victim: "hearth" | "machine"): Promise<number> {
+  const ended = running.ended.then(() => true);
+  for (;;) {
+    const pids = victim === "hearth" ? [running.pid] : await machineProcesses(running.pid);
+    const struckAtMs = performance.now();
+    for (const pid of pids) killProcess(pid);
+    if (await Promise.race([ended, delay(STRIKE_AGAIN_MS, false)])) return struckAtMs;
+  }
 }
 
 async function startRun(place: Sandbox, data: string, provider: string, strikeAfter: string): Promise<RunningHearth> {

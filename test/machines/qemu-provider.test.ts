@@ -3,9 +3,13 @@
  * machine can show: what the guest cannot reach or change, how its loss is told, and that nothing is left on the host whatever
  * is killed (SECURITY-RELIABILITY A28, A31, F05, F06).
  */
+import { createHash, randomBytes } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { Readable } from "node:stream";
+import { packTar } from "modern-tar";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { AgentClient } from "../../src/protocol/agent-client.ts";
 import { connectAgent } from "../../src/protocol/connect-agent.ts";
 import { providerContract } from "../../src/provider/provider.contract.ts";
 import type { Machine } from "../../src/provider/provider.ts";
@@ -41,12 +45,13 @@ describe("a QEMU machine", () => {
   describe("once started", () => {
     const pem = "-----BEGIN CERTIFICATE-----\nhearth-test-authority\n-----END CERTIFICATE-----";
     let machine: Machine;
+    let agent: AgentClient;
     let root: (script: string) => ReturnType<typeof shell>;
     let runner: (script: string) => ReturnType<typeof shell>;
     beforeAll(async () => {
       const spec = { ...machineSpec(`${OWN}1`), certificateAuthorities: pem };
       machine = await createQemuProvider(fixture.options).provision(spec, signal);
-      const agent = connectAgent(machine.agent);
+      agent = connectAgent(machine.agent);
       root = (script) => shell(agent, script, "root");
       runner = (script) => shell(agent, script);
     });
@@ -87,7 +92,29 @@ describe("a QEMU machine", () => {
           [ $serial = scratch ] || { blockdev --setrw /dev/\${disk##*/}; echo x | dd of=/dev/\${disk##*/} conv=fsync 2>/dev/null || echo "$serial kept"; }
         done`;
       const { output } = await root(script);
-      expect(output.split("\n").toSorted()).toEqual(["externals kept", "root kept"]);
+      expect(output.split("\n").toSorted()).toEqual(["externals kept", "input kept", "root kept"]);
+    });
+
+    it("takes bulk input as the host wrote it, whatever in it has looked at the disk before, and keeps it to root", async () => {
+      const device = "/dev/disk/by-id/virtio-input";
+      expect(await runner(`head -c 1 ${device} 2>&1 || true`)).toMatchObject({ output: /denied/ });
+      // What the guest has read stays in its memory for as long as somebody has the disk open.
+      const look =
+        "exec 3< $0; dd bs=1M count=64 of=/dev/null <&3 2>/dev/null; sleep 1000 <&3 >/dev/null 2>&1 & echo $!";
+      const { output: holder } = await root(look.replace("$0", device));
+      const body = randomBytes(8 << 20);
+      const input = await machine.bulk?.write(
+        Readable.from([await packTar([{ header: { name: "f", size: body.length }, body }])]),
+      );
+      if (input === undefined) throw new Error("there is no room on this host");
+      const cached = await root(
+        `dd if=${device} bs=1M skip=${input.offsetBytes >> 20} count=8 2>/dev/null | tr -d '\\0' | wc -c`,
+      );
+      expect(cached.output).toBe("0");
+      await agent.unpackInput("/home/runner/work/_temp/input", input, signal);
+      const { output } = await runner("sha256sum /home/runner/work/_temp/input/f | cut -d' ' -f1");
+      expect(output).toBe(createHash("sha256").update(body).digest("hex"));
+      await root(`kill ${holder}`);
     });
 
     it("trusts the certificate authorities it was given, beside its own", async () => {

@@ -2,7 +2,7 @@
 import { Readable } from "node:stream";
 import { unpackTar, packTar } from "modern-tar";
 import { buffer } from "node:stream/consumers";
-import type { ExecExit, ExecRequest, Vitals } from "../../protocol/agent-api.ts";
+import type { ExecExit, ExecRequest, InputRange, Vitals } from "../../protocol/agent-api.ts";
 import type { OutputStream, ReadBack } from "../../protocol/agent-client.ts";
 import type { AgentHandlers, ExecListener } from "../../protocol/agent-handlers.ts";
 
@@ -27,6 +27,8 @@ export interface FakeGuest {
   /** Throws when this reset is to be refused. */
   readonly beforeReset: () => void;
   readonly vitals: () => Vitals;
+  /** Throws where there is no such input. */
+  readonly input: (range: InputRange) => Buffer;
 }
 
 export function fakeAgent(guest: FakeGuest): AgentHandlers {
@@ -62,6 +64,7 @@ export function fakeAgent(guest: FakeGuest): AgentHandlers {
         files.set(`${path}/${header.name}`, Buffer.from(data ?? []));
       }
     },
+    readInput: (range) => Readable.from([guest.input(range)]),
     pack: (path) => Readable.from(packed(files, path)),
     hashFiles: async () => "",
     vitals: () => guest.vitals(),

@@ -12,6 +12,7 @@ import { serveRoutes } from "../../protocol/serve-routes.ts";
 import type { Capabilities, Layout, Machine, MachineLoss, MachineSpec, Provider } from "../provider.ts";
 import { fakeAgent } from "./fake-agent.ts";
 import type { FakeExec, FakeFiles } from "./fake-agent.ts";
+import { fakeInput } from "./fake-input.ts";
 
 export interface FakeKnobs {
   /** Answers a command; undefined means success without output. May read and write the machine's files. */
@@ -29,6 +30,8 @@ export interface FakeKnobs {
   /** The nth reset is refused. */
   readonly refuseReset?: number;
   readonly bootDelayMs?: number;
+  /** The machine has a way for bulk input; `full`: and no room. */
+  readonly bulk?: "takes" | "full";
   /** Names of the images there are, beside the default one. */
   readonly images?: readonly string[];
   readonly capabilities?: Partial<Capabilities>;
@@ -109,6 +112,7 @@ function startMachine(
   };
   live.set(spec.id, die);
   const layout = LAYOUT;
+  const input = fakeInput(knobs.bulk === "full");
   let resets = 0;
   let asked = 0;
   const handlers = fakeAgent({
@@ -119,6 +123,7 @@ function startMachine(
       resets += 1;
       if (resets === knobs.refuseReset) throw new Error("a mount is in the way");
     },
+    input: (range) => input.read(range),
     vitals: () => ({ ...WELL, ...knobs.vitals?.((asked += 1)) }),
     answer: (request) => {
       const number = machine.execs.push(request);
@@ -140,6 +145,7 @@ function startMachine(
     layout,
     agent,
     egress: undefined,
+    ...(knobs.bulk === undefined ? {} : { bulk: input }),
     ...(knobs.oomKills === undefined ? {} : { oomKills: hostKills(knobs.oomKills) }),
     lost,
     [Symbol.asyncDispose]: dispose,

@@ -7,7 +7,7 @@ const having = (gib: number) => async () => gib * GIB;
 describe("diskMibFor", () => {
   it.each([
     ["20 GiB where there is plenty", 300, 20 * 1024],
-    ["what is there but for 2 GiB where there is less", 10, 8 * 1024],
+    ["what is there but for 2 GiB where there is less, in whole GiB", 10.9, 8 * 1024],
     ["1 GiB at least", 3, 1024],
   ])("is %s", async (_, free, expected) => {
     expect(await diskMibFor("/data", "m1", having(free))).toBe(expected);

@@ -14,11 +14,11 @@ const RESERVE_BYTES = 2 * GIB;
 /** With less, checking out and installing fails in the middle. */
 const LEAST_BYTES = GIB;
 
-/** In MiB. Throws `EngineError` MACHINE_START_FAILED when `directory` has too little free for a machine to be of use. */
+/** In MiB, whole GiB: a template is made for each size. Throws `EngineError` MACHINE_START_FAILED when `directory` has too little free for a machine to be of use. */
 export async function diskMibFor(directory: string, id: string, free = freeBytesIn): Promise<number> {
   const freeBytes = await free(directory);
   const bytes = Math.min(DISK_BYTES, freeBytes - RESERVE_BYTES);
-  if (bytes >= LEAST_BYTES) return Math.floor(bytes / MIB);
+  if (bytes >= LEAST_BYTES) return Math.floor(bytes / GIB) * (GIB / MIB);
   const needed = (RESERVE_BYTES + LEAST_BYTES) / GIB;
   throw new EngineError(
     "MACHINE_START_FAILED",

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
@@ -10,7 +10,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(dataDir, { recursive: true }));
 
-async function configOf(id: string) {
+async function configOf(id: string, tools: string | undefined) {
   const spec = {
     id,
     cpus: 1,
@@ -30,22 +30,20 @@ async function configOf(id: string) {
     sizeBytes: 0,
   };
   const places = { dataDir, runDir: join(dataDir, "run"), agentBundle: "/opt/agent/agent.js" };
-  await using directory = await createMachineDirectory(places, spec, image);
+  const contents = { image, tools, diskMib: 1024 };
+  await using directory = await createMachineDirectory(places, spec, contents);
   const { process, mounts } = JSON.parse(await readFile(join(directory.sandbox.bundle, "config.json"), "utf8"));
-  const tools = mounts.filter(({ destination }: { destination: string }) => destination === "/opt/hearth-tools");
-  return { args: process.args, tools };
+  const shown = mounts.filter(({ destination }: { destination: string }) => destination === "/opt/hearth-tools");
+  return { args: process.args, shown };
 }
 
 it("shows a machine the host's tools for reading, under a layer of its own, and nothing where there are none", async () => {
-  const plain = await configOf("one");
-  expect(plain.tools).toEqual([]);
+  const plain = await configOf("one", undefined);
+  expect(plain.shown).toEqual([]);
   expect(plain.args.slice(0, 4)).toEqual(["/usr/bin/tini", "-v", "--", "/opt/externals/node24/bin/node"]);
 
-  await mkdir(join(dataDir, "tools/cache/node/24.1.0/x64"), { recursive: true });
-  const covered = await configOf("two");
-  expect(covered.tools).toMatchObject([
-    { source: join(dataDir, "tools/cache"), options: expect.arrayContaining(["ro"]) },
-  ]);
+  const covered = await configOf("two", "/data/tools");
+  expect(covered.shown).toMatchObject([{ source: "/data/tools", options: expect.arrayContaining(["ro"]) }]);
   expect(covered.args.slice(0, 5)).toEqual(["/usr/bin/tini", "-v", "--", "/bin/sh", "-ec"]);
   expect(covered.args[5]).toContain("lowerdir=/opt/hearth-tools,upperdir=/run/tools/files");
   expect(covered.args.slice(7)).toEqual(plain.args.slice(3));

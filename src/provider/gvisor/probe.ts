@@ -15,7 +15,7 @@ import { channelMount, ociConfig, readOnlyMount } from "./bundle.ts";
 import { openDoor } from "./guest-door.ts";
 import { describeEnd } from "./loss.ts";
 import type { Runsc } from "./runsc.ts";
-import { findRunsc, runArgv } from "./runsc.ts";
+import { findRunsc, runArgv, tiedToUs } from "./runsc.ts";
 import { startSandbox } from "./sandbox-process.ts";
 
 export interface GvisorHost {
@@ -69,7 +69,7 @@ export async function trySandbox(runsc: Runsc, dataDir: string): Promise<string 
     await writeFile(under("config.json"), JSON.stringify(config));
     await using door = await openDoor(under("channel/probe.sock"));
     const directories = { bundle: directory, state: under("state"), overlay: under("overlay"), diskMib: 64 };
-    await using sandbox = startSandbox(runArgv(runsc, directories), directory);
+    await using sandbox = startSandbox(tiedToUs(runArgv(runsc, directories)), directory);
     const entered = door.entered.then(() => undefined);
     const ended = sandbox.ended.then((end) => `it ${describeEnd(end)}: ${lastLine(sandbox.console())}`);
     const late = () => `nothing came from it within ${PROBE_DEADLINE_MS / 1000} s`;

@@ -4,33 +4,23 @@
  * host is the client (agent) and one on which it is the server (egress); it has no network device.
  */
 import { GUEST_LAYOUT } from "../../image/guest-layout.ts";
-import { requireImage } from "../../image/image-store.ts";
-import { untilAborted, withDeadline } from "../../lib/deadline.ts";
+import { listImages } from "../../image/image-store.ts";
 import { EngineError } from "../../lib/engine-error.ts";
-import { createCgroup, sweepCgroups } from "../cgroup.ts";
-import type { Cgroup } from "../cgroup.ts";
+import { obtainTemplate, pruneTemplates } from "../../template/template-store.ts";
+import type { HeldTemplate, Obtained, Template } from "../../template/template-store.ts";
 import type { Capabilities, Machine, MachineLoss, MachineSpec, Provider } from "../provider.ts";
-import { openDoor } from "./guest-door.ts";
-import { describeEnd, lossOf } from "./loss.ts";
-import { createMachineDirectory } from "./machine-directory.ts";
-import type { MachinePlaces } from "./machine-directory.ts";
+import { lossOf } from "./loss.ts";
+import { prepare } from "./prepare.ts";
+import type { GvisorSettings } from "./prepare.ts";
 import { probeGvisor } from "./probe.ts";
-import type { GvisorHost } from "./probe.ts";
-import { findRunsc, runArgv } from "./runsc.ts";
-import type { Runsc } from "./runsc.ts";
-import { startSandbox } from "./sandbox-process.ts";
-import type { SandboxProcess } from "./sandbox-process.ts";
-import { watchMemory } from "./watch-memory.ts";
-
-export type GvisorSettings = GvisorHost & MachinePlaces;
+import { startMachine } from "./start-machine.ts";
+import type { MachineRequest, StartedMachine } from "./start-machine.ts";
+import { TEMPLATE_ROOM_BYTES, fillTemplate, runscIdentity, templateParts } from "./template.ts";
 
 const capabilities: Capabilities = { isolation: "sandbox", checkpoint: false, containers: false, egress: true };
-/** A start takes 0.2 s; on a host that is busy with other machines it takes its turn. */
-const START_DEADLINE_MS = 60_000;
-/** What gVisor's kernel itself needs beside the guest's memory. */
-const SENTRY_MIB = 256;
-/** Each process or thread of the guest is one of the host's and takes 0.3 MiB of gVisor's kernel: a fork bomb ends before the memory does. */
-const TASKS_PER_MIB = 2;
+
+/** For a few sizes of machines; each is 16 MB on the disk. */
+const KEPT_TEMPLATES = 8;
 
 export function gvisorProvider(settings: GvisorSettings): Provider {
   return {
@@ -43,22 +33,82 @@ export function gvisorProvider(settings: GvisorSettings): Provider {
 
 async function provision(settings: GvisorSettings, spec: MachineSpec, signal: AbortSignal): Promise<Machine> {
   signal.throwIfAborted();
-  const [runsc, image] = await Promise.all([requireRunsc(settings), requireImage(settings.dataDir, spec.image)]);
-  // Undone in reverse order if anything below fails; on success the machine's disposal takes over.
-  await using undo = new AsyncDisposableStack();
-  const directory = undo.use(await createMachineDirectory(settings, spec, image));
-  const agentDoor = undo.use(await openDoor(directory.agentSocket));
-  const egressDoor = undo.use(await openDoor(directory.egressSocket));
-  const cgroup = undo.use(await limit(settings, spec));
-  const argv = [...(cgroup?.prefix ?? []), ...runArgv(runsc, directory.sandbox)];
-  signal.throwIfAborted();
-  const sandbox = undo.use(startSandbox(argv, directory.path));
-  const memory = undo.use(watchMemory(cgroup, sandbox));
-  const [agent, egress] = await answered(Promise.all([agentDoor.entered, egressDoor.entered]), spec, sandbox, signal);
-  const owned = undo.move();
+  const request = { settings, spec, prepared: await prepare(settings, spec), signal };
+  return machineOf(spec, (await tryCopy(request)) ?? (await startMachine(request, undefined)));
+}
+
+/**
+ * Makes the template that machines of this kind are copied from, so that not even the first has to wait for it. Where there can
+ * be none that is said, and machines are started from nothing. Throws the signal's reason.
+ */
+export async function prepareTemplate(settings: GvisorSettings, spec: MachineSpec, signal: AbortSignal): Promise<void> {
+  const say = (why: string): void => settings.progress(`machine: no template: ${why}`);
+  try {
+    const template = await obtain({ settings, spec, prepared: await prepare(settings, spec), signal });
+    if (template.kind === "held") await template[Symbol.asyncDispose]();
+    else say(template.reason);
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!(error instanceof EngineError)) throw error;
+    say(error.message);
+  }
+}
+
+/** Undefined, and said, where a machine has to be started from nothing: it takes longer and is the same machine. */
+async function tryCopy(request: MachineRequest): Promise<StartedMachine | undefined> {
+  const { settings, signal } = request;
+  const say = (why: string): void => settings.progress(`machine: started, not copied from a template: ${why}`);
+  try {
+    const template = await obtain(request);
+    if (template.kind === "held") return await copyOf(request, template);
+    say(template.reason);
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!(error instanceof EngineError)) throw error;
+    say(error.message);
+  }
+  return undefined;
+}
+
+async function obtain(request: MachineRequest): Promise<Obtained> {
+  const { settings, prepared, signal } = request;
+  const template = await obtainTemplate({
+    dataDir: settings.dataDir,
+    parts: await templateParts(request),
+    fill: (directory) => fillTemplate(request, directory),
+    roomBytes: TEMPLATE_ROOM_BYTES,
+    progress: settings.progress,
+    signal,
+  });
+  if (template.kind === "held" && template.isNew) await pruneOld(settings.dataDir, prepared.runsc.binary, signal);
+  return template;
+}
+
+/** A template that gives no machine is made anew the next time. */
+async function copyOf(request: MachineRequest, template: HeldTemplate): Promise<StartedMachine> {
+  await using held = template;
+  try {
+    return await startMachine(request, held.directory);
+  } catch (error) {
+    request.signal.throwIfAborted();
+    await held.discard();
+    throw error;
+  }
+}
+
+/** Those of images and a runsc that are no more, and all but the few that were used last. */
+async function pruneOld(dataDir: string, binary: string, signal: AbortSignal): Promise<void> {
+  const images = new Set((await listImages(dataDir)).map(({ digest }) => digest));
+  const runsc = await runscIdentity(binary);
+  const isWanted = ({ parts }: Template): boolean => images.has(parts.image) && parts["runsc"] === runsc;
+  await pruneTemplates(dataDir, { provider: "gvisor", isWanted, keep: KEPT_TEMPLATES, signal });
+}
+
+function machineOf({ id, memoryMib }: MachineSpec, started: StartedMachine): Machine {
+  const { sandbox, cgroup, memory, agent, egress } = started;
   let disposal: Promise<void> | undefined;
   return {
-    id: spec.id,
+    id,
     isolation: "sandbox (gVisor)",
     capabilities,
     layout: GUEST_LAYOUT,
@@ -69,54 +119,10 @@ async function provision(settings: GvisorSettings, spec: MachineSpec, signal: Ab
       void sandbox.ended.then(async (end) => {
         const { oomKills = 0, refusedTasks = 0 } = (await cgroup?.events()) ?? {};
         const isExhausted = memory.isExhausted();
-        const { memoryMib } = spec;
         const loss = lossOf({ end, console: sandbox.console(), oomKills, isExhausted, refusedTasks, memoryMib });
         if (disposal === undefined) resolve(loss);
       });
     }),
-    // Each part has a deadline of its own.
-    [Symbol.asyncDispose]: async () => (disposal ??= owned.disposeAsync()),
+    [Symbol.asyncDispose]: async () => (disposal ??= started[Symbol.asyncDispose]()),
   };
-}
-
-/** Undefined where this host cannot limit machines. */
-async function limit({ cgroups }: GvisorSettings, { id, cpus, memoryMib }: MachineSpec): Promise<Cgroup | undefined> {
-  if (cgroups === undefined) return undefined;
-  await sweepCgroups(cgroups);
-  return createCgroup(cgroups, id, { cpus, memoryMib: memoryMib + SENTRY_MIB, tasks: memoryMib * TASKS_PER_MIB });
-}
-
-async function answered<T>(
-  entered: Promise<T>,
-  spec: MachineSpec,
-  sandbox: SandboxProcess,
-  signal: AbortSignal,
-): Promise<T> {
-  const failed = (what: string, cause?: unknown) =>
-    new EngineError(
-      "MACHINE_START_FAILED",
-      `Cannot start machine ${spec.id}: ${what}\n${sandbox.console()}`.trimEnd(),
-      {
-        cause,
-        hint: "hearth doctor says whether this host can run gVisor",
-      },
-    );
-  const ended = sandbox.ended.then((end) => {
-    throw failed(`the sandbox ${describeEnd(end)}`);
-  });
-  const started = Promise.race([entered, ended]).catch((cause: unknown) => {
-    throw cause instanceof EngineError && cause.code === "MACHINE_START_FAILED" ? cause : failed(String(cause), cause);
-  });
-  const late = () => {
-    throw failed(`no answer from its agent within ${START_DEADLINE_MS / 1000} s`);
-  };
-  return untilAborted(withDeadline(started, START_DEADLINE_MS, late), signal);
-}
-
-async function requireRunsc(settings: GvisorSettings): Promise<Runsc> {
-  const binary = await findRunsc(settings.dataDir, settings.searchPath);
-  if (binary !== undefined) return { binary, uid: settings.uid };
-  throw new EngineError("PROVIDER_UNAVAILABLE", "Cannot start a gVisor machine: runsc is not installed", {
-    hint: "hearth setup gvisor",
-  });
 }

@@ -32,16 +32,65 @@ export async function findRunsc(dataDir: string, searchPath: string): Promise<st
 
 /**
  * Starts a sandbox in the foreground. It lives in a process and mount namespace whose first process is runsc: when that one
- * ends, the kernel ends all the others and drops runsc's mounts. `--kill-child` and `--pdeathsig` tie it to this process,
- * so that a Hearth that is killed leaves no sandbox behind.
+ * ends, the kernel ends all the others and drops runsc's mounts. `--kill-child` ties it to whoever started it.
  */
 export function runArgv(runsc: Runsc, directories: SandboxDirectories): readonly string[] {
+  return foregroundArgv(runsc, directories, ["run"]);
+}
+
+/** As `runArgv`; the sandbox goes on from what was saved in `savedIn`, which is only read, also while it already runs. */
+export function restoreArgv(runsc: Runsc, directories: SandboxDirectories, savedIn: string): readonly string[] {
+  return foregroundArgv(runsc, directories, ["restore", "--background", `--image-path=${savedIn}`]);
+}
+
+export interface CheckpointOptions {
+  /** Of the sandbox, on this host: the first of its namespaces, in which runsc's own process ids are true. */
+  readonly firstPid: number;
+  /** An empty directory, or one with other files in it. */
+  readonly saveIn: string;
+  /** Otherwise the sandbox ends. */
+  readonly leaveRunning: boolean;
+}
+
+/** Saves a sandbox that runs: its memory and what it has written, together. */
+export function checkpointArgv(
+  { binary, uid }: Runsc,
+  { state }: Pick<SandboxDirectories, "state">,
+  { firstPid, saveIn, leaveRunning }: CheckpointOptions,
+): readonly string[] {
+  const userNamespace = uid === 0 ? [] : ["--user", "--preserve-credentials"];
+  return [
+    "nsenter",
+    `--target=${firstPid}`,
+    ...userNamespace,
+    "--mount",
+    "--pid",
+    "--",
+    binary,
+    `--root=${state}`,
+    "checkpoint",
+    `--image-path=${saveIn}`,
+    "--exclude-committed-zero-pages",
+    ...(leaveRunning ? ["--leave-running"] : []),
+    SANDBOX,
+  ];
+}
+
+/** A Hearth that was killed before its child could ask to be killed with it is no parent any more. */
+const IF_PARENT = '[ "$PPID" = "$0" ] || exit 125; exec "$@"';
+
+/** The program ends with this process, however that ends: a Hearth that is killed leaves no sandbox behind. */
+export function tiedToUs(argv: readonly string[]): readonly string[] {
+  return ["setpriv", "--pdeathsig=KILL", "--", "/bin/sh", "-c", IF_PARENT, String(process.pid), ...argv];
+}
+
+/** Names are local to `--root`; a constant keeps the path of runsc's control socket short. */
+const SANDBOX = "machine";
+
+function foregroundArgv(runsc: Runsc, directories: SandboxDirectories, command: readonly string[]): readonly string[] {
   const userNamespace = runsc.uid === 0 ? [] : ["--map-root-user", "--map-auto"];
   const namespaces = ["unshare", ...userNamespace, "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--"];
   return [
-    "setpriv",
-    "--pdeathsig=KILL",
-    "--",
     ...namespaces,
     runsc.binary,
     `--root=${directories.state}`,
@@ -54,10 +103,9 @@ export function runArgv(runsc: Runsc, directories: SandboxDirectories): readonly
     "--allow-suid",
     // What the guest writes goes to an unnamed file there: in memory it would count as such, and a build can write gigabytes.
     `--overlay2=root:dir=${directories.overlay},size=${directories.diskMib}M`,
-    "run",
+    ...command,
     `--bundle=${directories.bundle}`,
-    // Names are local to `--root`; a constant keeps the path of runsc's control socket short.
-    "machine",
+    SANDBOX,
   ];
 }
 

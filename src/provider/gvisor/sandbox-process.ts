@@ -3,13 +3,21 @@
  * are gone; safe to call twice.
  */
 import { spawn } from "node:child_process";
-import { readFile } from "node:fs/promises";
+import { readFile, readdir } from "node:fs/promises";
 import { withDeadline } from "../../lib/deadline.ts";
 import { EngineError } from "../../lib/engine-error.ts";
+import { identifyProcess, isAlive } from "../../lib/process-identity.ts";
 import { processesOf } from "./leftovers.ts";
 import type { SandboxEnd } from "./loss.ts";
 
 export interface SandboxProcess extends AsyncDisposable {
+  /** The first process of its namespaces; undefined when it has ended, or where the kernel lists no children. */
+  firstPid(): Promise<number | undefined>;
+  /**
+   * From now on ends the whole sandbox when one of its processes has ended: runsc sees that by itself in one that it has started,
+   * but in one that it has restored it overlooks the process that opens files.
+   */
+  watchParts(): Promise<void>;
   /** Last lines that the sandbox or the agent printed, at most 4 KiB. */
   console(): string;
   /** Resolves when all of the sandbox's processes have ended, whatever the reason. */
@@ -18,6 +26,7 @@ export interface SandboxProcess extends AsyncDisposable {
 
 const CONSOLE_CHARACTERS = 4096;
 const KILL_DEADLINE_MS = 5_000;
+const LOOK_MS = 250;
 
 /** `directory` appears in the arguments of every process of this sandbox and of no other. Throws what `spawn` throws. */
 export function startSandbox(argv: readonly string[], directory: string): SandboxProcess {
@@ -39,10 +48,25 @@ export function startSandbox(argv: readonly string[], directory: string): Sandbo
     );
   });
   let destruction: Promise<void> | undefined;
+  const end = (): Promise<void> => (destruction ??= destroy(child.pid, ended, directory));
+  const firstPid = async (): Promise<number | undefined> =>
+    child.pid === undefined ? undefined : (await childrenOf(child.pid))[0];
   return {
+    firstPid,
+    async watchParts() {
+      const first = await firstPid();
+      if (first === undefined) return;
+      const parts = (await childrenOf(first)).map(identifyProcess);
+      const timer = setInterval(() => {
+        // One that cannot be ended is the disposal's to tell.
+        if (!parts.every(isAlive)) end().catch(() => undefined);
+      }, LOOK_MS);
+      timer.unref();
+      void ended.then(() => clearInterval(timer));
+    },
     console: () => console,
     ended,
-    [Symbol.asyncDispose]: () => (destruction ??= destroy(child.pid, ended, directory)),
+    [Symbol.asyncDispose]: end,
   };
 }
 
@@ -68,10 +92,12 @@ async function destroy(pid: number | undefined, ended: Promise<SandboxEnd>, dire
   throw new EngineError("MACHINE_LOST", `Cannot end sandbox process ${pid} of ${directory}: it did not die of SIGKILL`);
 }
 
+/** Of all of its threads: a child belongs to the one that made it. */
 async function childrenOf(pid: number): Promise<readonly number[]> {
   try {
-    const text = await readFile(`/proc/${pid}/task/${pid}/children`, "utf8");
-    return text.split(" ").filter(Boolean).map(Number);
+    const threads = await readdir(`/proc/${pid}/task`);
+    const texts = await Promise.all(threads.map((thread) => readFile(`/proc/${pid}/task/${thread}/children`, "utf8")));
+    return texts.flatMap((text) => text.split(" ").filter(Boolean).map(Number));
   } catch {
     // It has ended, or this kernel lists no children: the search by directory finds what there is.
     return [];

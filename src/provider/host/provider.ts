@@ -59,7 +59,7 @@ export function hostProvider({ env, directory = tmpdir(), toolCache }: HostSetti
         signal.throwIfAborted();
         return startMachine(spec.id, root, layout, hostEnvironment(env));
       } catch (error) {
-        await removeTree(root);
+        await removeRoot(root);
         throw error;
       }
     },
@@ -73,7 +73,7 @@ function startMachine(id: string, root: string, layout: Layout, env: Record<stri
     agent.destroy();
     // Steps get paths below the root in their environment (RUNNER_TEMP, GITHUB_WORKSPACE), whatever else they are given.
     await killWhereEnvironment((entry) => entry.includes(root), { ownUserOnly: true });
-    await removeTree(root);
+    await removeRoot(root);
   };
   return {
     id,
@@ -101,6 +101,12 @@ async function makeRoot(directory: string, spec: MachineSpec): Promise<string> {
       cause,
     });
   }
+}
+
+/** The owner's name goes last: what a kill in between leaves is swept up by the next. */
+async function removeRoot(root: string): Promise<void> {
+  for (const name of ["work", "externals"]) await removeTree(join(root, name));
+  await removeTree(root);
 }
 
 async function makeLayout(root: string): Promise<Layout> {

@@ -13,12 +13,13 @@ import { obtainTemplate, pruneTemplates } from "../../template/template-store.ts
 import type { HeldTemplate, Obtained, Template } from "../../template/template-store.ts";
 import type { Capabilities, Machine, MachineLoss, MachineSpec, Provider } from "../provider.ts";
 import { confine } from "./confinement.ts";
+import { createInputDisk } from "./input-disk.ts";
 import { untilLost } from "./loss.ts";
 import { prepare } from "./prepare.ts";
 import type { QemuProviderOptions } from "./prepare.ts";
 import { ISOLATION, probeQemu } from "./probe.ts";
 import type { QemuProcess } from "./qemu-process.ts";
-import { bootMachine, copyMachine } from "./start-machine.ts";
+import { bootMachine, copyMachine, machinesDirectory } from "./start-machine.ts";
 import type { MachineRequest } from "./start-machine.ts";
 import { TEMPLATE_ROOM_BYTES, fillTemplate, templateParts } from "./template.ts";
 
@@ -63,7 +64,8 @@ async function prepareRequest(
 ): Promise<MachineRequest> {
   signal.throwIfAborted();
   const prepared = await prepare(options, spec, signal);
-  return { options, spec, prepared, confinement: undo.use(await confine(options, spec, signal)), signal };
+  const input = undo.use(await createInputDisk(machinesDirectory(options)));
+  return { options, spec, prepared, confinement: undo.use(await confine(options, spec, signal)), input, signal };
 }
 
 /** Undefined, and said, where a machine has to be booted: it takes longer and is the same machine. */
@@ -117,7 +119,7 @@ async function pruneOld(dataDir: string, signal: AbortSignal): Promise<void> {
 }
 
 function machineOf(
-  { options, spec, confinement }: MachineRequest,
+  { options, spec, confinement, input }: MachineRequest,
   qemu: QemuProcess,
   resources: AsyncDisposableStack,
 ): Machine {
@@ -133,6 +135,7 @@ function machineOf(
     layout: GUEST_LAYOUT,
     agent: qemu.port("agent"),
     egress: qemu.port("egress"),
+    bulk: input,
     lost: lost.promise,
     [Symbol.asyncDispose]: () => (disposal ??= resources.disposeAsync()),
   };

@@ -12,6 +12,7 @@ import { greetGuest } from "../../protocol/greeting.ts";
 import type { MachineSpec } from "../provider.ts";
 import type { Confinement } from "./confinement.ts";
 import { untilLost } from "./loss.ts";
+import type { InputDisk } from "./input-disk.ts";
 import { TEMPLATE_FILES, memoryForCopy, openShared } from "./machine-file.ts";
 import type { Prepared, QemuProviderOptions } from "./prepare.ts";
 import type { Accelerator } from "./qemu-arguments.ts";
@@ -29,6 +30,8 @@ export interface MachineRequest {
   readonly spec: MachineSpec;
   readonly prepared: Prepared;
   readonly confinement: Confinement;
+  /** Nothing has been written to it. */
+  readonly input: InputDisk;
   readonly signal: AbortSignal;
 }
 
@@ -72,7 +75,7 @@ export async function copyMachine(request: MachineRequest, template: string): Pr
 
 /** A template's machine and its copies agree in these, or the state of the one would not fit the other. */
 export async function sameForAll(
-  { options, spec, prepared, confinement }: MachineRequest,
+  { options, spec, prepared, confinement, input }: MachineRequest,
   scratch: FileHandle | undefined,
   files: AsyncDisposableStack,
 ): Promise<Pick<QemuOptions, "name" | "accelerator" | "cpus" | "memoryMib" | "kernel" | "disks" | "prefix">> {
@@ -91,6 +94,7 @@ export async function sameForAll(
       { id: "externals", file: await shared(disks.externals), writable: false },
       ...(tools === undefined ? [] : [{ id: "tools", file: await shared(tools), writable: false }]),
       ...(scratch === undefined ? [] : [{ id: "scratch", file: scratch, writable: true }]),
+      { id: "input", file: files.use(await input.openForReading()), writable: false },
     ],
   };
 }

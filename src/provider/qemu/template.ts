@@ -18,6 +18,7 @@ import { connectAgent } from "../../protocol/connect-agent.ts";
 import { untilFixUpWaits } from "../../protocol/fix-up.ts";
 import { greetGuest } from "../../protocol/greeting.ts";
 import type { Filled, TemplateParts } from "../../template/template-store.ts";
+import { INPUT_DISK_BYTES } from "./input-disk.ts";
 import { QmpRefusal } from "./qmp.ts";
 import { TEMPLATE_FILES } from "./machine-file.ts";
 import { qemuArguments } from "./qemu-arguments.ts";
@@ -68,6 +69,7 @@ export async function templateParts({ options, spec, prepared }: MachineRequest)
     cpu: await cpuModel(),
     initrd: initrd.digest("hex"),
     tools: tools === undefined ? "none" : await fileIdentity(tools),
+    inputBytes: String(INPUT_DISK_BYTES),
   };
 }
 
