@@ -3,6 +3,7 @@ import { defineConfig } from "vitest/config";
 /** They need nothing either, but `npm run check` is to take less than two minutes. */
 const long = [
   "test/hostile/**/*.test.ts",
+  "test/model/faults.test.ts",
   "test/conformance/background-arrangements.test.ts",
   "test/conformance/action-phases.test.ts",
 ];
@@ -14,7 +15,13 @@ export default defineConfig({
       {
         test: {
           name: "unit",
-          include: ["src/**/*.test.ts", "test/*.test.ts", "test/conformance/**/*.test.ts", "scripts/**/*.test.ts"],
+          include: [
+            "src/**/*.test.ts",
+            "test/*.test.ts",
+            "test/conformance/**/*.test.ts",
+            "test/model/*.test.ts",
+            "scripts/**/*.test.ts",
+          ],
           exclude: long,
           testTimeout: 20_000,
         },
@@ -29,8 +36,16 @@ export default defineConfig({
       },
       {
         test: {
+          name: "model",
+          include: ["test/model/server/*.test.ts"],
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
+        },
+      },
+      {
+        test: {
           name: "gvisor",
-          include: ["test/machines/gvisor*.test.ts"],
+          include: ["test/machines/*gvisor*.test.ts"],
           testTimeout: 300_000,
           hookTimeout: 600_000,
           fileParallelism: false,
@@ -39,7 +54,16 @@ export default defineConfig({
       {
         test: {
           name: "qemu",
-          include: ["test/machines/qemu*.test.ts"],
+          include: ["test/machines/*qemu*.test.ts"],
+          testTimeout: 600_000,
+          hookTimeout: 600_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        test: {
+          name: "firecracker",
+          include: ["test/machines/firecracker*.test.ts"],
           testTimeout: 600_000,
           hookTimeout: 600_000,
           fileParallelism: false,

@@ -1,20 +1,23 @@
 /**
- * Builds the release into dist/: `main.js` with lazily loaded chunks for the commands, and `guest/agent.js`, the guest agent in a
- * directory of its own, because a machine is shown that directory. `yaml` is bundled from its browser build, which starts faster.
+ * Builds the release into dist/: `main.js` with lazily loaded chunks for the commands, `rehearse-child.js`, which the server starts to read
+ * strangers' files, and `guest/agent.js`, the guest agent in a directory of its own, because a machine is shown that directory.
+ * Another directory than dist/ may be named. Built-ins and rules of translation are found beside it. `yaml` is bundled from its browser build, which starts faster.
  */
-import { chmod, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { chmod, cp, rm } from "node:fs/promises";
+import { join, resolve } from "node:path";
 import { build } from "esbuild";
 import { bundleBuiltins } from "./bundle-builtins.ts";
 import { bundleAgent } from "./bundle-agent.ts";
 
 const root = join(import.meta.dirname, "..");
 
-await rm(join(root, "dist"), { recursive: true, force: true });
+const out = resolve(process.argv[2] ?? join(root, "dist"));
+
+await rm(out, { recursive: true, force: true });
 await build({
-  entryPoints: { main: "src/main.ts" },
+  entryPoints: { main: "src/main.ts", "rehearse-child": "src/server/rehearse-child.ts" },
   absWorkingDir: root,
-  outdir: "dist",
+  outdir: out,
   bundle: true,
   platform: "node",
   format: "esm",
@@ -23,10 +26,13 @@ await build({
   minify: true,
   keepNames: true,
   legalComments: "none",
+  // Of the server's libraries some are CommonJS, and ask for Node's own modules when they are loaded.
+  banner: { js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);' },
   logLevel: "warning",
   alias: { yaml: join(root, "node_modules", "yaml", "browser", "index.js") },
   external: ["esbuild"],
 });
-await bundleAgent(join(root, "dist", "guest", "agent.js"));
-await bundleBuiltins(join(root, "dist", "builtins"));
-await chmod(join(root, "dist", "main.js"), 0o755);
+await bundleAgent(join(out, "guest", "agent.js"));
+await bundleBuiltins(join(out, "builtins"));
+await cp(join(root, "src", "translate", "rules"), join(out, "rules"), { recursive: true });
+await chmod(join(out, "main.js"), 0o755);

@@ -188,3 +188,17 @@ it("is frozen, and every setting has a line of documentation and a source", () =
     expect(setting.source).not.toBe("");
   }
 });
+
+describe("traces", () => {
+  it("are among the settings only where a collector is named", () => {
+    expect(config().traces).toEqual({ kind: "off" });
+    expect(settingOf("traces")).toBeUndefined();
+    const named = { OTEL_EXPORTER_OTLP_ENDPOINT: "http://c:4318", OTEL_EXPORTER_OTLP_HEADERS: "k=canary" };
+    expect(settingOf("traces", {}, named)).toMatchObject({
+      value: "http://c:4318/v1/traces as hearth, with headers",
+      source: "$OTEL_EXPORTER_OTLP_ENDPOINT",
+    });
+    const unusable = { OTEL_EXPORTER_OTLP_ENDPOINT: "c" };
+    expect(settingOf("traces", {}, unusable)).toMatchObject({ value: expect.stringMatching(/^not sent/u) });
+  });
+});

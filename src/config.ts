@@ -12,6 +12,10 @@ import { EngineError } from "./lib/engine-error.ts";
 import { registryFromNpmrc } from "./lib/npmrc.ts";
 import type { ProviderName } from "./provider/provider.ts";
 import type { NetworkPolicy } from "./service/services.ts";
+import { describeTraces, findTraceConfig } from "./telemetry/trace-config.ts";
+import type { TraceConfig } from "./telemetry/trace-config.ts";
+import { describeModel, findModelConfig } from "./translate/model/model-config.ts";
+import type { ModelConfig } from "./translate/model/model-config.ts";
 
 export interface Config {
   /** Images, externals, what setup installed. */
@@ -25,6 +29,9 @@ export interface Config {
   readonly concurrency: number;
   readonly machineCpus: number;
   readonly machineMemoryMib: number;
+  /** Machines made ahead, at most; 0: none. */
+  readonly warmMachines: number;
+  readonly firecracker: FirecrackerConfig;
   readonly network: NetworkPolicy;
   /** What `hearth.yml` lists is reachable as well. */
   readonly repositoryNetwork: boolean;
@@ -51,9 +58,26 @@ export interface Config {
   readonly oidcIssuer: string | undefined;
   /** How much is kept of what workflows cache. */
   readonly cacheLimits: { readonly repositoryBytes: number; readonly ageMs: number };
+  /** What becomes of artifacts and caches that hold a secret of their run. */
+  readonly secretsInUploads: "refuse" | "warn";
+  /** Of the secrets that are kept for the server. */
+  readonly secretKey: { readonly keyFile: string | undefined; readonly credentialsDir: string | undefined };
   /** The proxy that this host itself must use to get outside. */
   readonly upstreamProxy: UpstreamProxy | undefined;
+  /** Who is asked about runs and told what to do with them; undefined: the server of this host. */
+  readonly server: { readonly url: string; readonly token: string | undefined } | undefined;
+  /** Who is asked to translate actions where no rule does. */
+  readonly model: ModelConfig;
+  /** Where runs are told as traces. */
+  readonly traces: TraceConfig;
   readonly settings: readonly Setting[];
+}
+
+interface FirecrackerConfig {
+  readonly jailer: "required" | "off";
+  readonly console: boolean;
+  readonly diskMibPerSecond: number;
+  readonly diskOpsPerSecond: number;
 }
 
 interface CertificateFile {
@@ -105,11 +129,18 @@ export function loadConfig(flags: Flags, environment: Environment, directory: st
   const machineMemoryMib =
     count(variable("HEARTH_MACHINE_MEMORY_MIB"), 1024 * 1024) ??
     byDefault(Math.min(4096, Math.max(1024, Math.floor(memoryMib / 4))));
+  const warm = variable("HEARTH_WARM_MACHINES");
+  const warmMachines = warm?.value === "0" ? { ...warm, value: 0 } : (count(warm, 1000) ?? byDefault(2));
   // A quarter of the memory is left to the host.
   const fitting = Math.floor((memoryMib * 0.75) / machineMemoryMib.value);
   const concurrency =
     count(flagged("--concurrency", flags.concurrency?.toString()) ?? variable("MAX_CONCURRENT_WORKFLOWS"), 1000) ??
     byDefault(Math.max(1, Math.min(availableParallelism(), fitting)));
+
+  const jailer = oneOf(variable("HEARTH_FIRECRACKER_JAILER"), ["required", "off"]) ?? byDefault("required" as const);
+  const guestConsole = oneOf(variable("HEARTH_FIRECRACKER_CONSOLE"), ["on", "off"]) ?? byDefault("on" as const);
+  const diskMib = count(variable("HEARTH_FIRECRACKER_DISK_MIBPS"), 1024 * 1024) ?? byDefault(1024);
+  const diskOps = count(variable("HEARTH_FIRECRACKER_DISK_IOPS"), 10_000_000) ?? byDefault(50_000);
 
   const network = findNetwork(flags, variable);
   const certificateFiles = [
@@ -133,9 +164,18 @@ export function loadConfig(flags: Flags, environment: Environment, directory: st
   const apiUrl = findPlainAddress(variable("GITHUB_API_URL")) ?? byDefault("https://api.github.com");
   const stateFile = flagged("--api-state", flags.apiState) ?? variable("HEARTH_API_STATE");
   const apiState = stateFile === undefined ? undefined : path(stateFile);
+  const server = findPlainAddress(flagged("--server", flags.server) ?? variable("HEARTH_SERVER"));
+  const serverToken = variable("HEARTH_SERVER_TOKEN");
   const oidcIssuer = findPlainAddress(variable("HEARTH_OIDC_ISSUER"));
   const cacheMib = count(variable("HEARTH_CACHE_MIB"), 1024 * 1024) ?? byDefault(10 * 1024);
   const cacheDays = count(variable("HEARTH_CACHE_DAYS"), 3650) ?? byDefault(7);
+  const secretsInUploads = findSecretsInUploads(variable("HEARTH_SECRETS_IN_UPLOADS"));
+
+  const secretKeyFile = variable("HEARTH_SECRET_KEY_FILE");
+  const secretKey = secretKeyFile === undefined ? undefined : path(secretKeyFile);
+
+  const model = findModelConfig((name) => variable(name)?.value);
+  const traces = findTraceConfig((name) => variable(name)?.value);
 
   const settings: Setting[] = [
     setting("data", "images and what setup installed", dataDir),
@@ -145,12 +185,18 @@ export function loadConfig(flags: Flags, environment: Environment, directory: st
     setting("concurrency", "workflows at the same time", concurrency),
     setting("machine cpus", "of each machine", machineCpus),
     setting("machine memory", "of each machine", machineMemoryMib, "MiB"),
+    setting("warm machines", "made ahead for runs that are known to come, at most", warmMachines),
+    setting("firecracker jailer", "off: machines run without it, as this user", jailer),
+    setting("firecracker console", "off: a lost machine's last words are not known", guestConsole),
+    setting("firecracker disk", "at most, each disk of a machine", diskMib, "MiB/s"),
+    setting("firecracker disk operations", "at most, each disk of a machine", diskOps, "a second"),
     setting("network", "what machines reach outside", {
       value: describeNetwork(network.value),
       source: network.source,
     }),
     ...certificateFiles.map((file) => setting("certificates", "authorities that machines trust as well", file)),
     ...(mirror === undefined ? [] : [setting("mirror", "repositories for checkouts", mirror)]),
+    ...(server === undefined ? [] : [setting("hearth server", "who is asked about runs", server)]),
     ...(oidcIssuer === undefined ? [] : [setting("oidc issuer", "who identity tokens say they are from", oidcIssuer)]),
     setting("server", "where called workflows of other repositories are fetched from", serverUrl),
     ...(githubToken === undefined
@@ -158,12 +204,30 @@ export function loadConfig(flags: Flags, environment: Environment, directory: st
       : [setting("github token", "for fetching from the server", { ...githubToken, value: "***" })]),
     setting("caches", "of each repository, the least recently used going first", cacheMib, "MiB"),
     setting("cache age", "how long a cache is kept that nothing asks for", cacheDays, "days"),
+    ...(secretKey === undefined ? [] : [setting("secret key", "what kept secrets are encrypted with", secretKey)]),
+    setting(
+      "secrets in uploads",
+      "artifacts and caches that hold one are refused, or kept with a warning",
+      secretsInUploads,
+    ),
     setting(
       "api",
       "who answers when jobs ask GitHub's API",
       api.value === "local" ? { ...api, value: "local" } : { ...api, value: `github (${apiUrl.value})` },
     ),
     ...(apiState === undefined ? [] : [setting("api state", "what the API begins with", apiState)]),
+    setting("model", "who translates actions where no rule does", {
+      value: describeModel(model),
+      source: variable("LLM_PROVIDER")?.source ?? "default",
+    }),
+    ...(traces.kind === "off"
+      ? []
+      : [
+          setting("traces", "of runs, as OpenTelemetry has them", {
+            value: describeTraces(traces),
+            source: traces.source,
+          }),
+        ]),
     setting("npm registry", "where npm in machines gets packages", redacted(npmRegistry)),
     ...(proxy === undefined
       ? []
@@ -183,6 +247,13 @@ export function loadConfig(flags: Flags, environment: Environment, directory: st
     concurrency: concurrency.value,
     machineCpus: machineCpus.value,
     machineMemoryMib: machineMemoryMib.value,
+    warmMachines: warmMachines.value,
+    firecracker: {
+      jailer: jailer.value,
+      console: guestConsole.value === "on",
+      diskMibPerSecond: diskMib.value,
+      diskOpsPerSecond: diskOps.value,
+    },
     network: network.value.policy,
     repositoryNetwork: network.value.ofRepository,
     certificateFiles: certificateFiles.map(({ value, source }) => ({ path: value, source })),
@@ -200,8 +271,13 @@ export function loadConfig(flags: Flags, environment: Environment, directory: st
     apiUrl: apiUrl.value,
     apiStateFile: apiState && { path: apiState.value, source: apiState.source },
     oidcIssuer: oidcIssuer?.value,
+    server: server && { url: server.value, token: serverToken?.value },
+    secretsInUploads: secretsInUploads.value,
+    secretKey: { keyFile: secretKey?.value, credentialsDir: variable("CREDENTIALS_DIRECTORY")?.value },
     cacheLimits: { repositoryBytes: cacheMib.value * 1024 ** 2, ageMs: cacheDays.value * 24 * 3600_000 },
     upstreamProxy: proxyUrl === undefined ? undefined : { url: proxyUrl, noProxy: listed(noProxy) },
+    model,
+    traces,
     settings,
   });
 }
@@ -251,6 +327,13 @@ function count(found: Found<string> | undefined, max: number): Found<number> | u
   if (found === undefined) return undefined;
   const value = Number(found.value);
   if (!/^\d+$/.test(found.value) || value < 1 || value > max) throw bad(found, `a number from 1 to ${max}`);
+  return { value, source: found.source };
+}
+
+function oneOf<T extends string>(found: Found<string> | undefined, values: readonly T[]): Found<T> | undefined {
+  if (found === undefined) return undefined;
+  const value = values.find((known) => known === found.value);
+  if (value === undefined) throw bad(found, values.join(" or "));
   return { value, source: found.source };
 }
 
@@ -323,6 +406,13 @@ function findApi(found: Found<string> | undefined): Found<ApiSource> {
   if (found === undefined) return byDefault("local");
   const { value, source } = found;
   if (value !== "local" && value !== "github") throw bad(found, "local or github");
+  return { value, source };
+}
+
+function findSecretsInUploads(found: Found<string> | undefined): Found<"refuse" | "warn"> {
+  if (found === undefined) return byDefault("refuse");
+  const { value, source } = found;
+  if (value !== "refuse" && value !== "warn") throw bad(found, "refuse or warn");
   return { value, source };
 }
 

@@ -58,7 +58,7 @@ export function parseEvents(stdout: string): (RunEvent & { run: string })[] {
     .filter((event) => "at" in event);
 }
 
-function recordOf(events: readonly (RunEvent & { readonly run: string })[]): ExampleRecord {
+export function recordOf(events: readonly (RunEvent & { readonly run: string })[]): ExampleRecord {
   const record: Record<string, ExampleRecord[string]> = {};
   for (const run of new Set(events.map((event) => event.run))) {
     const own = events.filter((event) => event.run === run);

@@ -23,6 +23,8 @@ export function knownActions(actions: FakeActions): WayOptions["known"] {
   return (reference) => {
     const files = actions[rootOf(reference)];
     if (files === undefined) return undefined;
+    if (files[TRANSLATION] !== undefined)
+      return { kind: "missing", fault: "cannot be had", fix: "there is a translation" };
     const { owner, name, path, ref } = reference;
     const prefix = path === "" ? "" : `${path}/`;
     const text = files[`${prefix}action.yml`];
@@ -34,13 +36,29 @@ export function knownActions(actions: FakeActions): WayOptions["known"] {
   };
 }
 
+/** An action with this file cannot be had, and the file stands for it. */
+const TRANSLATION = "translation.yml";
+
+export function fakeTranslations(actions: FakeActions): WayOptions["translated"] {
+  return ({ reference }) => {
+    const manifest = actions[rootOf(reference)]?.[TRANSLATION];
+    return manifest === undefined
+      ? undefined
+      : { kind: "translated", by: { kind: "rule", rule: `${reference.owner}/${reference.name}` }, manifest };
+  };
+}
+
 /** What the engine asks. */
 export function fakeActionSource(
   actions: FakeActions,
   lookup: ManifestLookup = () => undefined,
   knobs: ActionKnobs = {},
 ): ActionSource {
-  const chooseWay = createStepWayChooser(lookup, { builtins: true, known: knownActions(actions) });
+  const chooseWay = createStepWayChooser(lookup, {
+    builtins: true,
+    known: knownActions(actions),
+    translated: fakeTranslations(actions),
+  });
   return {
     async open(action) {
       await knobs.beforeOpen?.(action);

@@ -25,9 +25,10 @@ import { hostProvider } from "../src/provider/host/provider.ts";
 import type { Provider } from "../src/provider/provider.ts";
 import { createServices } from "../src/service/local-services.ts";
 import { createLookup } from "../src/service/repository-lookup.ts";
+import type { Services } from "../src/service/services.ts";
 import type { Fate, RunEventBody } from "../src/store/run-event.ts";
 import { readWorkflow } from "../src/workflow/read-workflow.ts";
-import { fakeActionSource, knownActions } from "./fake-actions.ts";
+import { fakeActionSource, fakeTranslations, knownActions } from "./fake-actions.ts";
 import type { FakeActions } from "./fake-actions.ts";
 
 export interface YamlRunOptions {
@@ -38,6 +39,8 @@ export interface YamlRunOptions {
   readonly machinePer?: "workflow" | "job";
   readonly ladder?: CancelLadder;
   readonly debug?: boolean;
+  readonly trusted?: boolean;
+  readonly services?: Services;
   readonly environments?: RunSettings["environments"];
   readonly runners?: RunnerMap;
   readonly skipUnsupported?: boolean;
@@ -100,7 +103,11 @@ export function planText(yaml: string, options: YamlPlanOptions = {}): PlanResul
     ),
     inputs,
     vars,
-    chooseWay: createWayChooser(lookupIn(files), { builtins: true, known: knownActions(actions) }),
+    chooseWay: createWayChooser(lookupIn(files), {
+      builtins: true,
+      known: knownActions(actions),
+      translated: fakeTranslations(actions),
+    }),
     called: callsAmong(files),
     runners: defaultRunners,
     select: { job: undefined, matrix: [] },
@@ -172,7 +179,7 @@ export async function runPlan(plan: Plan, options: YamlRunOptions, gitDir?: stri
       provider: options.provider ?? hostProvider({ env: process.env }),
       namedProvider: async () => options.provider ?? hostProvider({ env: process.env }),
       concurrency: options.concurrency ?? createConcurrencyGroups(),
-      services: createServices({ lookup: createLookup(own, undefined) }),
+      services: options.services ?? createServices({ lookup: createLookup(own, undefined) }),
       actions: options.actionSource ?? fakeActionSource(options.actions ?? {}, lookupIn(options.files)),
       emit: (event) => {
         events.push(event);
@@ -200,6 +207,7 @@ function settingsOf(options: YamlRunOptions): RunSettings {
     skipUnsupported: options.skipUnsupported ?? false,
     earlier: options.earlier,
     machinePer: options.machinePer ?? "workflow",
+    trusted: options.trusted ?? true,
     maxParallelJobs: 4,
     network: { kind: "closed" },
     cpus: 1,

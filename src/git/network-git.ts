@@ -18,6 +18,8 @@ export interface Remote {
   readonly directory: string;
   /** Before the second attempt, twice that before the third; a second when absent. */
   readonly retryAfterMs?: number;
+  /** Of what git writes, each; 512 MiB when absent. */
+  readonly maxFileBytes?: number;
 }
 
 /**
@@ -59,7 +61,12 @@ function runLimited(
   signal: AbortSignal,
   place: GitPlace,
 ): Promise<CommandResult> {
-  const limited = ["sh", "-c", 'ulimit -f "$0" && exec "$@"', String(MAX_FILE_BYTES / SHELL_BLOCK_BYTES)];
+  const limited = [
+    "sh",
+    "-c",
+    'ulimit -f "$0" && exec "$@"',
+    String((remote.maxFileBytes ?? MAX_FILE_BYTES) / SHELL_BLOCK_BYTES),
+  ];
   return runCommand([...limited, "git", ...SETTINGS, ...args], {
     cwd: place.cwd,
     env: { ...networkEnvironment(), ...authorization(remote), ...place.env },

@@ -21,8 +21,16 @@ export async function sweepAbandoned(parent: string, prefix = ""): Promise<void>
     if (!name.startsWith(prefix)) continue;
     const path = join(parent, name);
     const owner = ownerOf(path);
-    if (owner !== undefined && !isAlive(owner)) await rm(path, { recursive: true, force: true });
+    if (owner !== undefined && !isAlive(owner)) await removeOwned(path);
   }
+}
+
+/** The owner's name goes last: what a kill in between leaves is still somebody's, and is swept up. */
+export async function removeOwned(path: string): Promise<void> {
+  for (const name of entriesOf(path)) {
+    if (name !== OWNER_FILE) await rm(join(path, name), { recursive: true, force: true });
+  }
+  await rm(path, { recursive: true, force: true });
 }
 
 function ownerOf(path: string): ProcessIdentity | undefined {

@@ -6,9 +6,12 @@ import { access, constants } from "node:fs/promises";
 import { EngineError } from "../lib/engine-error.ts";
 import { buildImage, imageBuildPackages } from "../image/build-image.ts";
 import { defaultDefinition, readDefinition } from "../image/definition.ts";
+import { findImage } from "../image/image-store.ts";
 import type { Image } from "../image/image-store.ts";
 import { prepareKernel } from "../image/kernel.ts";
 import { prepareDisks } from "../image/squashfs.ts";
+import type { GvisorSettings } from "../provider/gvisor/prepare.ts";
+import { prepareTemplate as prepareGvisorTemplate } from "../provider/gvisor/provider.ts";
 import { probeKvm } from "../provider/qemu/kvm-probe.ts";
 import type { QemuProviderOptions } from "../provider/qemu/prepare.ts";
 import { prepareTemplate } from "../provider/qemu/provider.ts";
@@ -23,7 +26,8 @@ export interface SetupOptions {
   readonly signal: AbortSignal;
   /** What machines are made of and like on this host: a template of them is made ahead. Undefined: by the first that needs it. */
   readonly machines?: () => Promise<{
-    readonly options: Pick<QemuProviderOptions, "agentBundle" | "cgroups">;
+    readonly options: Pick<QemuProviderOptions, "agentBundle" | "cgroups"> &
+      Pick<GvisorSettings, "runDir" | "searchPath" | "uid">;
     readonly spec: MachineSpec;
   }>;
 }
@@ -66,6 +70,23 @@ export async function setupImage(definitionFile: string | undefined, options: Se
 async function setupGvisorAndImage(options: SetupOptions): Promise<void> {
   await setupGvisor({ ...options, binary: undefined });
   await setupImage(undefined, options);
+  await makeGvisorTemplate(options);
+}
+
+/** As `setupGvisor`; where the image is there already, with the template of its machines. */
+export async function setupGvisorAlone(
+  binary: string | undefined,
+  options: SetupOptions,
+): ReturnType<typeof setupGvisor> {
+  const runsc = await setupGvisor({ ...options, binary });
+  if ((await findImage(options.dataDir)) !== undefined) await makeGvisorTemplate(options);
+  return runsc;
+}
+
+async function makeGvisorTemplate(options: SetupOptions): Promise<void> {
+  if (options.machines === undefined) return;
+  const { options: host, spec } = await options.machines();
+  await prepareGvisorTemplate({ ...options, ...host }, spec, options.signal);
 }
 
 async function setupQemu(options: SetupOptions): Promise<void> {
