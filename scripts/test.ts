@@ -15,7 +15,8 @@ interface Report {
   readonly numPendingTests: number;
 }
 
-const SUITES = ["unit", "e2e", "model", "gvisor", "qemu", "firecracker"];
+/** The suite `model` is not among them: its server takes a quarter of an hour to build (docs/models.md says how to run it). */
+const SUITES = ["unit", "e2e", "gvisor", "qemu", "firecracker"];
 /** What tests run that a fresh Debian may not have; what Hearth itself needs is set up by its own command. */
 const TEST_PACKAGES = ["curl", "git", "python3"];
 
@@ -27,7 +28,6 @@ const suite = (name: string): ScriptStep => {
 const steps: readonly ScriptStep[] = [
   { name: "set up", argv: ["node", "src/main.ts", "setup", "all"] },
   { name: "static checks", argv: ["node", "scripts/check.ts", "--without-tests"] },
-  { name: "a model's server", argv: ["node", "scripts/model-server.ts"] },
   ...SUITES.map(suite),
   { name: "build", argv: ["node", "scripts/build.ts"] },
   { name: "the release starts", argv: ["node", "dist/main.js", "--version"] },
