@@ -20,8 +20,6 @@ export interface SaveOptions {
   readonly runsc: Runsc;
   /** A directory that is there. */
   readonly saveIn: string;
-  /** Otherwise the sandbox has ended when this resolves. One that runs on dials anew: whoever wants it opens its doors again. */
-  readonly leaveRunning: boolean;
   readonly signal: AbortSignal;
 }
 
@@ -32,22 +30,20 @@ const REDIAL_DEADLINE_MS = 10_000;
 const SETTLE_MS = 250;
 
 /**
- * The machine's streams are of no use afterwards. Resolves with undefined, or with runsc's own reason why this sandbox cannot be
- * saved. Throws MACHINE_LOST when the sandbox ends first or does not dial again, or the signal's reason.
+ * The sandbox runs on and dials anew: whoever wants it opens its doors again. The machine's streams are of no use afterwards.
+ * Resolves with undefined, or with runsc's own reason why this sandbox cannot be saved. Throws MACHINE_LOST when the sandbox
+ * ends first or does not dial again, or the signal's reason.
  */
 export async function saveSandbox(machine: StartedMachine, options: SaveOptions): Promise<string | undefined> {
   const { directory, sandbox, agent, egress } = machine;
-  const { runsc, saveIn, leaveRunning, signal } = options;
+  const { runsc, saveIn, signal } = options;
   await Promise.all([endSession(directory.agentSocket, agent), endSession(directory.egressSocket, egress)]);
   const firstPid = await sandbox.firstPid();
   if (firstPid === undefined) throw new EngineError("MACHINE_LOST", "Cannot save the sandbox: its process is gone");
-  const argv = checkpointArgv(runsc, directory.sandbox, { firstPid, saveIn, leaveRunning });
+  const argv = checkpointArgv(runsc, directory.sandbox, { firstPid, saveIn });
   const { code, stderr } = await withinDeadline(argv, signal);
   const why = stderr.trim().split("\n").at(-1) ?? "";
-  if (code === 0) {
-    if (!leaveRunning) await sandbox.ended;
-    return undefined;
-  }
+  if (code === 0) return undefined;
   // Whoever was to save it was killed, or there is nothing left to save.
   const isOver = sandbox.ended.then(() => true);
   if (code === null || (await withDeadline(isOver, SETTLE_MS, () => false))) {

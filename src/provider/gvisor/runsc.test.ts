@@ -57,7 +57,7 @@ describe("restoreArgv", () => {
 });
 
 describe("checkpointArgv", () => {
-  const options = { firstPid: 77, saveIn: "/data/some", leaveRunning: false };
+  const options = { firstPid: 77, saveIn: "/data/some" };
   it("enters the sandbox's own namespaces, and an ordinary user's as that user", () => {
     const binary = "/usr/bin/runsc";
     expect(checkpointArgv({ binary, uid: 0 }, directories, options).slice(0, 5)).toEqual([
@@ -70,12 +70,6 @@ describe("checkpointArgv", () => {
     expect(checkpointArgv({ binary, uid: 1000 }, directories, options)).toEqual(
       expect.arrayContaining(["--user", "--preserve-credentials"]),
     );
-  });
-
-  it("lets the sandbox run on only when that is asked for", () => {
-    const runsc = { binary: "/usr/bin/runsc", uid: 0 };
-    expect(checkpointArgv(runsc, directories, options)).not.toContain("--leave-running");
-    expect(checkpointArgv(runsc, directories, { ...options, leaveRunning: true })).toContain("--leave-running");
   });
 });
 

@@ -32,7 +32,8 @@ export async function findRunsc(dataDir: string, searchPath: string): Promise<st
 
 /**
  * Starts a sandbox in the foreground. It lives in a process and mount namespace whose first process is runsc: when that one
- * ends, the kernel ends all the others and drops runsc's mounts. `--kill-child` ties it to whoever started it.
+ * ends, the kernel ends all the others and drops runsc's mounts. `--kill-child` ties it to whoever started it,
+ * which is for `tiedToUs` to do.
  */
 export function runArgv(runsc: Runsc, directories: SandboxDirectories): readonly string[] {
   return foregroundArgv(runsc, directories, ["run"]);
@@ -48,15 +49,16 @@ export interface CheckpointOptions {
   readonly firstPid: number;
   /** An empty directory, or one with other files in it. */
   readonly saveIn: string;
-  /** Otherwise the sandbox ends. */
-  readonly leaveRunning: boolean;
 }
 
-/** Saves a sandbox that runs: its memory and what it has written, together. */
+/**
+ * Saves a sandbox that runs, and runs on: its memory and what it has written, together. If it were to end, then this
+ * process, which is in its namespace, might be ended with it before it could say that all is well.
+ */
 export function checkpointArgv(
   { binary, uid }: Runsc,
   { state }: Pick<SandboxDirectories, "state">,
-  { firstPid, saveIn, leaveRunning }: CheckpointOptions,
+  { firstPid, saveIn }: CheckpointOptions,
 ): readonly string[] {
   const userNamespace = uid === 0 ? [] : ["--user", "--preserve-credentials"];
   return [
@@ -71,15 +73,17 @@ export function checkpointArgv(
     "checkpoint",
     `--image-path=${saveIn}`,
     "--exclude-committed-zero-pages",
-    ...(leaveRunning ? ["--leave-running"] : []),
+    "--leave-running",
     SANDBOX,
   ];
 }
 
 /** A Hearth that was killed before its child could ask to be killed with it is no parent any more. */
-const IF_PARENT = '[ "$PPID" = "$0" ] || exit 125; exec "$@"';
+const IF_PARENT = '[ "$PPID" = "$0" ] || exit 125; exec 3</proc/$$/stat; exec "$@"';
+/** The same one level down, where parents have no number: the file that was opened there cannot be read when its process is gone. */
+const IF_UNSHARE = 'read -r own <&3 || exit 125; case $own in *") Z "*) exit 125 ;; esac; exec "$@" 3<&-';
 
-/** The program ends with this process, however that ends: a Hearth that is killed leaves no sandbox behind. */
+/** `runArgv`'s and `restoreArgv`'s end with this process, however that ends: a Hearth that is killed leaves no sandbox behind. */
 export function tiedToUs(argv: readonly string[]): readonly string[] {
   return ["setpriv", "--pdeathsig=KILL", "--", "/bin/sh", "-c", IF_PARENT, String(process.pid), ...argv];
 }
@@ -92,6 +96,10 @@ function foregroundArgv(runsc: Runsc, directories: SandboxDirectories, command: 
   const namespaces = ["unshare", ...userNamespace, "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--"];
   return [
     ...namespaces,
+    "/bin/sh",
+    "-c",
+    IF_UNSHARE,
+    "sh",
     runsc.binary,
     `--root=${directories.state}`,
     "--platform=systrap",

@@ -53,7 +53,7 @@ export async function fillTemplate(request: MachineRequest, directory: string): 
   await using machine = await startMachine(request, undefined);
   await warmUp(machine);
   const { signal, prepared } = request;
-  const reason = await saveSandbox(machine, { runsc: prepared.runsc, saveIn: directory, leaveRunning: false, signal });
+  const reason = await saveSandbox(machine, { runsc: prepared.runsc, saveIn: directory, signal });
   return reason === undefined ? { kind: "made" } : { kind: "impossible", reason: `runsc cannot save it: ${reason}` };
 }
 
