@@ -1,6 +1,6 @@
 /**
  * `node test/hostile/weigh.ts <attack>`: one attack in a process of its own, with little memory, so that what it costs can be
- * seen from outside: prints its time, the most memory the process ever held, and what came of it.
+ * seen from outside: prints its processor time, the most memory the process ever held, and what came of it.
  */
 import { expandMatrix } from "../../src/plan/expand-matrix.ts";
 import { evaluateExpression } from "../../src/expression/evaluate.ts";
@@ -14,9 +14,10 @@ const name = process.argv[2] ?? "";
 const attack = ATTACKS[name];
 if (attack === undefined) throw new Error(`There is no attack '${name}'`);
 const prepared = attack();
-const startedAt = performance.now();
+const before = process.cpuUsage();
 const outcome = run(prepared);
-const ms = performance.now() - startedAt;
+const { user, system } = process.cpuUsage(before);
+const ms = (user + system) / 1000;
 const weight: Weight = { ms, peakMib: process.resourceUsage().maxRSS / 1024, outcome };
 process.stdout.write(`${JSON.stringify(weight)}\n`);
 

@@ -13,7 +13,7 @@ const HEAP_MIB = 256;
 /** What the process holds beyond its own weight; the attack's own text or values are a part of it. */
 const GROWTH_MIB = 64;
 
-/** `ms` is what it may take on a machine that does other things as well, some five times what it takes alone. */
+/** `ms` of processor time is what it may take, some five times what it takes on an idle machine. */
 const CASES: readonly (readonly [attack: string, outcome: RegExp, ms: number])[] = [
   ["aliasSequences", /nodes|size/, 200],
   ["aliasMappings", /nodes|size/, 200],

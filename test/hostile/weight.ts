@@ -3,6 +3,7 @@ import { number, object, string } from "zod/mini";
 import type { infer as Infer } from "zod/mini";
 
 export const Weight = object({
+  /** Of the processor: a host that does other things as well changes it little. */
   ms: number(),
   /** The most that the process ever held. */
   peakMib: number(),
