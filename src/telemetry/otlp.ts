@@ -1,7 +1,7 @@
 /**
  * OTLP/HTTP with JSON: spans to the body of one `POST`, and its sending. Our own, since the SDK for it (sdk-trace-base 2.12 and
  * exporter-trace-otlp-http 0.223 beside api 1.9) is 12 packages of 27 MiB, takes 120 to 370 ms and 22 MiB of memory to load
- * (Node 24, a run's whole host side being 300 ms), cannot be bundled as an ES module, and knows nothing of the host's proxy; what is
+ * (Node 24), cannot be bundled as an ES module, and knows nothing of the host's proxy; what is
  * left of it here is one JSON object. Source: https://opentelemetry.io/docs/specs/otlp/, opentelemetry-proto `trace.proto`.
  */
 import type { Span, SpanAttributes } from "./span.ts";
