@@ -29,6 +29,7 @@ export type ModelMode =
   | "obedient"
   | "redirect"
   | "no-schemas"
+  | "no-schemas-500"
   | "revoked"
   | "truncated"
   | FaultMode;
@@ -156,8 +157,13 @@ function play(mode: ModelMode, { path, body, response, options }: Playing): void
     case "redirect":
       return send(response, 307, {}, { location: options.redirectTo ?? "http://127.0.0.1:9/" });
     case "no-schemas":
-      if (body.includes('"json_schema"')) return send(response, 422, { error: { message: "unknown response_format" } });
+      if (body.includes('"json_schema"')) return send(response, 422, { error: { message: "unknown" } });
       return answer(good);
+    case "no-schemas-500": {
+      const message = "1 validation error: 'loc': ('body', 'response_format', 'type')";
+      if (body.includes('"json_schema"')) return send(response, 500, { error: { message } });
+      return answer(good);
+    }
     case "malformed":
       response.writeHead(200, { "content-type": "application/json" });
       return void response.end('{"choices": [{');

@@ -16,7 +16,7 @@ describe("a model", () => {
   });
 
   it("may put its JSON into a fence, or refuse schemas", async () => {
-    for (const mode of ["fenced", "no-schemas"] as const) {
+    for (const mode of ["fenced", "no-schemas", "no-schemas-500"] as const) {
       await using server = await startFakeModel({ mode });
       await using asked = asking(server.url);
       expect(await asked.translator.translate(aRequest(), NEVER)).toMatchObject({ kind: "translated" });

@@ -3,7 +3,7 @@
  * How an answer is held to its schema differs between servers: those that refuse a schema are asked once more for JSON alone,
  * and from then on only so.
  */
-import type { LanguageModel, ModelMessage } from "ai";
+import type { JSONSchema7, LanguageModel, ModelMessage } from "ai";
 import { z } from "zod";
 import { unreachable } from "../../lib/unreachable.ts";
 import { MAX_ANSWER_TOKENS } from "./budget.ts";
@@ -37,10 +37,7 @@ export function createAskModel(settings: ModelSettings, schema: z.ZodType, guard
       return await askOnce(settings, schema, { guarded, heldBy }, question, signal);
     } catch (error) {
       const refusesSchemas =
-        heldBy === "schema" &&
-        settings.provider === "openai" &&
-        error instanceof ModelFault &&
-        (error.status === 400 || error.status === 422);
+        heldBy === "schema" && settings.provider === "openai" && error instanceof ModelFault && error.refusesFormat;
       if (!refusesSchemas) throw error;
       heldBy = "json";
       return await askOnce(settings, schema, { guarded, heldBy }, question, signal);
@@ -60,7 +57,7 @@ async function askOnce(
   { system, turns }: Question,
   signal: AbortSignal,
 ): Promise<ModelAnswer> {
-  const { generateText, NoObjectGeneratedError, Output } = await import("ai");
+  const { generateText, jsonSchema, NoObjectGeneratedError, Output } = await import("ai");
   // Its warnings would stand in the output of commands.
   globalThis.AI_SDK_LOG_WARNINGS = false;
   const model = await languageModel(settings, schema, way);
@@ -73,7 +70,7 @@ async function askOnce(
       model,
       instructions: system,
       messages,
-      output: Output.object({ schema }),
+      output: Output.object({ schema: jsonSchema(shapeOf(schema)) }),
       maxOutputTokens: MAX_ANSWER_TOKENS,
       maxRetries: 0,
       abortSignal: signal,
@@ -93,7 +90,7 @@ async function askOnce(
 }
 
 function whole(text: string, finishReason: string, tokens: number, costUsd: number | undefined): ModelAnswer {
-  if (finishReason === "length") throw new ModelFault("cut", `its answer has more than ${MAX_ANSWER_TOKENS} tokens`);
+  if (finishReason === "length") throw new ModelFault("size", "its answer reached the limit of its length");
   return { text, tokens, costUsd };
 }
 
@@ -156,6 +153,12 @@ function openAiBody(
   return {
     ...rest,
     ...(new URL(baseUrl).hostname === "api.openai.com" ? { max_completion_tokens: max_tokens } : { max_tokens }),
-    ...(schema === undefined ? {} : { response_format: { type: "json_object", schema: z.toJSONSchema(schema) } }),
+    ...(schema === undefined ? {} : { response_format: { type: "json_object", schema: shapeOf(schema) } }),
   };
+}
+
+/** Bounds of lengths are left to our reader: as grammars they are large, some servers refuse them and llama.cpp's ends over them. */
+function shapeOf(schema: z.ZodType): JSONSchema7 {
+  const isBound = (name: string): boolean => /^(?:\$schema|(?:min|max)(?:Length|Items))$/u.test(name);
+  return JSON.parse(JSON.stringify(z.toJSONSchema(schema), (name, value) => (isBound(name) ? undefined : value)));
 }

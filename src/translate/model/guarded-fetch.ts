@@ -33,9 +33,7 @@ export function guardedFetch({ baseUrl, holdsSecret, apiKey, fetch }: GuardedFet
     const { status, headers } = response;
     if (response.type === "opaqueredirect" || (status >= 300 && status < 400)) {
       await response.body?.cancel();
-      throw new ModelFault("redirect", `the model's server leads elsewhere (${status}); it is not followed`, {
-        status,
-      });
+      throw new ModelFault("redirect", `the model's server leads elsewhere (${status}); it is not followed`);
     }
     const text = await sent(() => readBounded(response), init.signal);
     if (!response.ok) throw refusal(response, text, apiKey);
@@ -81,7 +79,14 @@ async function readBounded(response: Response): Promise<string> {
 function refusal({ status, headers }: Response, text: string, apiKey: string | undefined): ModelFault {
   const said = apiKey === undefined ? text : text.replaceAll(apiKey, "***");
   const reason = `its server answered ${status}: ${said.replaceAll(/\s+/gu, " ").slice(0, MAX_REASON_CHARACTERS)}`;
-  return new ModelFault(kindOf(status), reason, { status, retryAfterMs: retryAfter(headers) });
+  return new ModelFault(kindOf(status), reason, {
+    retryAfterMs: retryAfter(headers),
+    refusesFormat: refusesFormat(status, text),
+  });
+}
+
+function refusesFormat(status: number, text: string): boolean {
+  return status === 400 || status === 422 || (status >= 500 && /response_format|json_schema/u.test(text));
 }
 
 function kindOf(status: number): FaultKind {

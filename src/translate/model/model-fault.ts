@@ -11,7 +11,7 @@ export type FaultKind =
   /** The server leads elsewhere; it is not followed. */
   | "redirect"
   | "unreachable"
-  /** The connection ended within the answer, or the answer reached its length limit. */
+  /** The connection ended within the answer. */
   | "cut"
   /** 429: too many requests, or too many at once. */
   | "busy"
@@ -22,7 +22,7 @@ export type FaultKind =
   /** Any other 4xx. */
   | "request"
   | "late"
-  /** The answer is longer than is read. */
+  /** The answer is longer than is read, or than the model may write. */
   | "size"
   /** What came is not of the server's own protocol. */
   | "protocol"
@@ -39,17 +39,18 @@ export class ModelFault extends Error {
   readonly kind: FaultKind;
   /** What the server asked to wait. */
   readonly retryAfterMs: number | undefined;
-  readonly status: number | undefined;
+  /** The server would not have the format that was asked for; many say so with 400, some with 500. */
+  readonly refusesFormat: boolean;
 
   constructor(
     kind: FaultKind,
     message: string,
-    options: { cause?: unknown; retryAfterMs?: number | undefined; status?: number | undefined } = {},
+    options: { cause?: unknown; retryAfterMs?: number | undefined; refusesFormat?: boolean } = {},
   ) {
     super(message, { cause: options.cause });
     this.kind = kind;
     this.retryAfterMs = options.retryAfterMs;
-    this.status = options.status;
+    this.refusesFormat = options.refusesFormat ?? false;
   }
 
   /** The same request may be answered later. */

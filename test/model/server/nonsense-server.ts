@@ -34,7 +34,7 @@ export async function startNonsenseServer(): Promise<NonsenseServer> {
     "--port",
     String(port),
     "--n_ctx",
-    "4096",
+    "8192",
   ];
   const child = spawn(python, argv, { stdio: "ignore" });
   const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
