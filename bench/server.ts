@@ -1,6 +1,6 @@
 /**
  * `node bench/server.ts [provider] [times]`: how long from a webhook to what its first step prints, with machines made ahead where the provider
- * makes any; and the memory of a server with 10,000 deliveries behind it and 100 runs before it.
+ * makes any (0 times: not measured); and the memory of a server with 10,000 deliveries behind it and 100 runs before it.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -26,6 +26,7 @@ jobs:
 await using box = await sandbox();
 const bare = join(box.directory, "git", `${REPOSITORY}.git`);
 const first = createRepositories(join(box.directory, "work"), bare, { ".github/workflows/ci.yml": WORKFLOW });
+let last = first;
 const state = join(box.directory, "state");
 const env = {
   PORT: "0",
@@ -35,11 +36,12 @@ const env = {
   GITHUB_WEBHOOK_SECRET: SECRET,
   GITHUB_TOKEN: "",
   LOG_LEVEL: "error",
+  HEARTH_DRAIN_SECONDS: "0",
 };
 const token = (await box.run(["api-token", "add", "bench", "--role", "run"], { env })).stdout.trim();
 const headers = { authorization: `Bearer ${token}` };
 
-await measureLatency();
+if (times > 0) await measureLatency();
 await measureMemory();
 
 async function measureLatency(): Promise<void> {
@@ -92,7 +94,8 @@ async function measureMemory(): Promise<void> {
     const empty = rssMib(server.process.pid);
     const body = JSON.stringify({ repository: REPOSITORY, workflow: "ci.yml" });
     const asked = { method: "POST", body, headers: { ...headers, "content-type": "application/json" } };
-    await fetch(`${server.url}/api/v1/dispatches`, asked);
+    const { status } = await fetch(`${server.url}/api/v1/dispatches`, asked);
+    if (status !== 202) throw new Error(`the dispatch was answered ${status}`);
     await until(async () =>
       (await ask(server.url, "/api/v1/runs?state=running")).includes('"id"') ? true : undefined,
     );
@@ -107,15 +110,15 @@ async function measureMemory(): Promise<void> {
     );
   } finally {
     server.process.kill("SIGTERM");
-    server.process.kill("SIGTERM");
     await server.process.ended;
   }
 }
 
+/** On top of the last one: what is pushed away is not to be had any more. */
 function commit(index: number): string {
-  const made = git(bare, "commit-tree", `${first}^{tree}`, "-p", first, "-m", `push ${index}`);
-  git(bare, "update-ref", "refs/heads/main", made);
-  return made;
+  last = git(bare, "commit-tree", `${first}^{tree}`, "-p", last, "-m", `push ${index}`);
+  git(bare, "update-ref", "refs/heads/main", last);
+  return last;
 }
 
 async function push(url: string, sha: string): Promise<void> {
