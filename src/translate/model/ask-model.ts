@@ -159,6 +159,7 @@ function openAiBody(
 
 /** Bounds of lengths are left to our reader: as grammars they are large, some servers refuse them and llama.cpp's ends over them. */
 function shapeOf(schema: z.ZodType): JSONSchema7 {
-  const isBound = (name: string): boolean => /^(?:\$schema|(?:min|max)(?:Length|Items))$/u.test(name);
-  return JSON.parse(JSON.stringify(z.toJSONSchema(schema), (name, value) => (isBound(name) ? undefined : value)));
+  return JSON.parse(JSON.stringify(z.toJSONSchema(schema), (name, value) => (BOUND.test(name) ? undefined : value)));
 }
+
+const BOUND = /^(?:\$schema|(?:min|max)(?:Length|Items))$/u;

@@ -53,14 +53,12 @@ describe("a model that speaks nonsense", () => {
     expect(reasons.filter((reason) => !REFUSED.test(reason))).toEqual([]);
     // They are of the schema, so it is the checks that refuse them.
     expect(reasons.filter((reason) => !/^(?:size|schema): /u.test(reason)).length).toBeGreaterThan(0);
-    console.log(reasons.map((reason) => reason.slice(0, 70)));
   });
 
   it("is unfit", { timeout: 900_000 }, async () => {
     const report = await inspectModel({ config: configOf("openai", server.url, ENVIRONMENT), fetch: hurried }, NEVER);
     expect(report.fit).toBe(false);
     expect(report.reasons.length).toBeGreaterThan(0);
-    console.log(report.reasons, report.bears);
   });
 
   it("serves nineteen workflows at once without an error of connection", { timeout: 900_000 }, async () => {
