@@ -16,6 +16,7 @@ const ADAPTERS = [
   "service",
   "git",
   "store",
+  "checkpoint",
   "setup",
   "translate/model",
   "provider/host",

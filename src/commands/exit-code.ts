@@ -81,6 +81,8 @@ const codes: { readonly [code in ErrorCode]: ExitCode } = {
   BAD_USAGE: exitCode.usage,
   BAD_CONFIG: exitCode.usage,
   RUN_NOT_FOUND: exitCode.usage,
+  CHECKPOINT_NOT_FOUND: exitCode.usage,
+  CHECKPOINT_UNUSABLE: exitCode.machine,
   SERVER_UNREACHABLE: exitCode.machine,
   SERVER_REFUSED: exitCode.failure,
   ARCHIVE_REFUSED: exitCode.failure,

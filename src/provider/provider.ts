@@ -86,8 +86,23 @@ export interface Machine extends AsyncDisposable {
   readonly bulk?: BulkInput;
   /** Its processes that this host's kernel killed for want of memory; absent where such a kill always ends the machine. */
   readonly oomKills?: () => Promise<number>;
+  /**
+   * Saves memory, processes and files as they are at one moment in `directory`, which is there, empty and this user's alone; the machine
+   * runs on. `agent` and `egress` end with the call: what was under way on them is lost, and what it resolves with takes
+   * their place. One at a time. Throws MACHINE_LOST, or the signal's reason; in either case the machine is of no use any
+   * more. Absent where `capabilities.checkpoint` is false.
+   */
+  readonly save?: (directory: string, signal: AbortSignal) => Promise<AfterSave>;
   /** Resolves with the cause when the machine ends without having been asked to; never rejects, never resolves after disposal. */
   readonly lost: Promise<MachineLoss>;
+}
+
+/** What a machine that was saved, and runs on, is spoken to through from then on. */
+export interface AfterSave {
+  readonly agent: Duplex;
+  readonly egress: Duplex | undefined;
+  /** Why nothing of use was saved; undefined: it was. */
+  readonly failure: string | undefined;
 }
 
 /** Closed set, as far as the host can tell; `agent_silent` is the engine's own finding. */
@@ -112,4 +127,11 @@ export interface Provider {
    * PROVIDER_UNAVAILABLE, or the signal's reason when it was aborted; in either case nothing is left behind. Any number at once.
    */
   provision(spec: MachineSpec, signal: AbortSignal): Promise<Machine>;
+  /**
+   * As `provision`, in the state that is saved in `directory` (`Machine.save`), with a clock that is right and random numbers of its
+   * own. `spec` says what that machine's said, but for the id. The directory is only read, by any number at once, and needed no more when
+   * this has resolved. Also throws CHECKPOINT_UNUSABLE for what was saved by another version, on another processor or of another
+   * image than this host has now. Absent where `capabilities.checkpoint` is false.
+   */
+  restore?(spec: MachineSpec, directory: string, signal: AbortSignal): Promise<Machine>;
 }
