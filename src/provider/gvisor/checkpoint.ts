@@ -34,8 +34,10 @@ const SETTLE_MS = 250;
  * Resolves with undefined, or with runsc's own reason why this sandbox cannot be saved. Throws MACHINE_LOST when the sandbox
  * ends first or does not dial again, or the signal's reason.
  */
-export async function saveSandbox(machine: StartedMachine, options: SaveOptions): Promise<string | undefined> {
-  const { directory, sandbox, agent, egress } = machine;
+export async function saveSandbox(
+  { directory, sandbox, agent, egress }: Pick<StartedMachine, "directory" | "sandbox" | "agent" | "egress">,
+  options: SaveOptions,
+): Promise<string | undefined> {
   const { runsc, saveIn, signal } = options;
   await Promise.all([endSession(directory.agentSocket, agent), endSession(directory.egressSocket, egress)]);
   const firstPid = await sandbox.firstPid();

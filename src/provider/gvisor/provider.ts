@@ -9,15 +9,17 @@ import { EngineError } from "../../lib/engine-error.ts";
 import { obtainTemplate, pruneTemplates } from "../../template/template-store.ts";
 import type { HeldTemplate, Obtained, Template } from "../../template/template-store.ts";
 import type { Capabilities, Machine, MachineLoss, MachineSpec, Provider } from "../provider.ts";
+import type { GuestDoors, GuestStreams } from "./guest-doors.ts";
 import { lossOf } from "./loss.ts";
 import { prepare } from "./prepare.ts";
 import type { GvisorSettings } from "./prepare.ts";
 import { probeGvisor } from "./probe.ts";
+import { restoreMachine, saveMachine } from "./saved-machine.ts";
 import { startMachine } from "./start-machine.ts";
 import type { MachineRequest, StartedMachine } from "./start-machine.ts";
 import { TEMPLATE_ROOM_BYTES, fillTemplate, runscIdentity, templateParts } from "./template.ts";
 
-const capabilities: Capabilities = { isolation: "sandbox", checkpoint: false, containers: false, egress: true };
+const capabilities: Capabilities = { isolation: "sandbox", checkpoint: true, containers: false, egress: true };
 
 /** For a few sizes of machines; each is 16 MB on the disk. */
 const KEPT_TEMPLATES = 8;
@@ -28,13 +30,25 @@ export function gvisorProvider(settings: GvisorSettings): Provider {
     capabilities,
     probe: async () => probeGvisor(settings),
     provision: async (spec, signal) => provision(settings, spec, signal),
+    restore: async (spec, directory, signal) => restore(settings, spec, directory, signal),
   };
 }
 
 async function provision(settings: GvisorSettings, spec: MachineSpec, signal: AbortSignal): Promise<Machine> {
   signal.throwIfAborted();
   const request = { settings, spec, prepared: await prepare(settings, spec), signal };
-  return machineOf(spec, (await tryCopy(request)) ?? (await startMachine(request, undefined)));
+  return machineOf(request, (await tryCopy(request)) ?? (await startMachine(request, undefined)));
+}
+
+async function restore(
+  settings: GvisorSettings,
+  spec: MachineSpec,
+  directory: string,
+  signal: AbortSignal,
+): Promise<Machine> {
+  signal.throwIfAborted();
+  const request = { settings, spec, prepared: await prepare(settings, spec), signal };
+  return machineOf(request, await restoreMachine(request, directory));
 }
 
 /**
@@ -104,17 +118,32 @@ async function pruneOld(dataDir: string, binary: string, signal: AbortSignal): P
   await pruneTemplates(dataDir, { provider: "gvisor", isWanted, keep: KEPT_TEMPLATES, signal });
 }
 
-function machineOf({ id, memoryMib }: MachineSpec, started: StartedMachine): Machine {
-  const { sandbox, cgroup, memory, agent, egress } = started;
+function machineOf(request: MachineRequest, started: StartedMachine): Machine {
+  const { id, memoryMib } = request.spec;
+  const { sandbox, directory, cgroup, memory } = started;
+  let streams: GuestStreams = started;
+  // Those that were opened after a save; the first ones are the machine's own.
+  let doors: GuestDoors | undefined;
   let disposal: Promise<void> | undefined;
+  const dispose = async (): Promise<void> => {
+    await doors?.[Symbol.asyncDispose]();
+    await started[Symbol.asyncDispose]();
+  };
   return {
     id,
     isolation: "sandbox (gVisor)",
     capabilities,
     layout: GUEST_LAYOUT,
-    agent,
-    egress,
+    agent: started.agent,
+    egress: started.egress,
     ...(cgroup === undefined ? {} : { oomKills: async () => (await cgroup.events()).oomKills }),
+    async save(saveIn, signal) {
+      const saved = await saveMachine({ ...request, signal }, { directory, sandbox, ...streams }, saveIn);
+      await doors?.[Symbol.asyncDispose]();
+      doors = saved.doors;
+      streams = await doors.entered;
+      return { ...streams, failure: saved.failure };
+    },
     lost: new Promise<MachineLoss>((resolve) => {
       void sandbox.ended.then(async (end) => {
         const { oomKills = 0, refusedTasks = 0 } = (await cgroup?.events()) ?? {};
@@ -123,6 +152,6 @@ function machineOf({ id, memoryMib }: MachineSpec, started: StartedMachine): Mac
         if (disposal === undefined) resolve(loss);
       });
     }),
-    [Symbol.asyncDispose]: async () => (disposal ??= started[Symbol.asyncDispose]()),
+    [Symbol.asyncDispose]: async () => (disposal ??= dispose()),
   };
 }

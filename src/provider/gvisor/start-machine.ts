@@ -8,7 +8,7 @@ import { EngineError } from "../../lib/engine-error.ts";
 import { createCgroup, sweepCgroups } from "../cgroup.ts";
 import type { Cgroup } from "../cgroup.ts";
 import type { MachineSpec } from "../provider.ts";
-import { openDoor } from "./guest-door.ts";
+import { openDoors } from "./guest-doors.ts";
 import { describeEnd } from "./loss.ts";
 import { createMachineDirectory } from "./machine-directory.ts";
 import type { MachineDirectory } from "./machine-directory.ts";
@@ -58,8 +58,7 @@ export async function startMachine(request: MachineRequest, savedIn: string | un
   // Undone in reverse order if anything below fails; on success the machine's disposal takes over.
   await using undo = new AsyncDisposableStack();
   const directory = undo.use(await createMachineDirectory(settings, spec, prepared));
-  const agentDoor = undo.use(await openDoor(directory.agentSocket));
-  const egressDoor = undo.use(await openDoor(directory.egressSocket));
+  const doors = undo.use(await openDoors(directory));
   const cgroup = undo.use(await limit(settings, spec));
   const argv =
     savedIn === undefined
@@ -68,9 +67,8 @@ export async function startMachine(request: MachineRequest, savedIn: string | un
   signal.throwIfAborted();
   const sandbox = undo.use(startSandbox([...(cgroup?.prefix ?? []), ...tiedToUs(argv)], directory.path));
   const memory = undo.use(watchMemory(cgroup, sandbox));
-  const entered = Promise.all([agentDoor.entered, egressDoor.entered]);
   const deadlineMs = savedIn === undefined ? START_DEADLINE_MS : COPY_DEADLINE_MS;
-  const [agent, egress] = await answered(entered, { spec, sandbox, signal, deadlineMs });
+  const { agent, egress } = await answered(doors.entered, { spec, sandbox, signal, deadlineMs });
   if (savedIn !== undefined) await sandbox.watchParts();
   const owned = undo.move();
   return {
