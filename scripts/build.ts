@@ -15,7 +15,11 @@ const out = resolve(process.argv[2] ?? join(root, "dist"));
 
 await rm(out, { recursive: true, force: true });
 await build({
-  entryPoints: { main: "src/main.ts", "rehearse-child": "src/server/rehearse-child.ts" },
+  entryPoints: {
+    main: "src/main.ts",
+    "rehearse-child": "src/server/rehearse-child.ts",
+    "checkpoint-thread": "src/checkpoint/checkpoint-thread.ts",
+  },
   absWorkingDir: root,
   outdir: out,
   bundle: true,

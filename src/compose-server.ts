@@ -27,6 +27,7 @@ import { poolNumbers } from "./server/pool-numbers.ts";
 import { findLocalRepositories } from "./server/repository-path.ts";
 import type { LocalRepository } from "./server/repository-path.ts";
 import { isOneOf, isServed } from "./server/served-repositories.ts";
+import { logProgress } from "./server/log-progress.ts";
 import { createServerLog } from "./server/server-log.ts";
 import type { ServerLog } from "./server/server-log.ts";
 import type { ServerStore } from "./server/server-store.ts";
@@ -51,6 +52,8 @@ export interface ServerFoundation extends Pick<ServerHostParts, "select" | "choo
   readonly expectRuns: (runs: number | undefined) => void;
   /** From now on `hear` is told what stops no run, a line each. */
   readonly onWarning: (hear: (line: string) => void) => void;
+  /** Of what takes long while machines are made, a line each, until the returned function is called. */
+  readonly onMachineProgress: (hear: (line: string) => void) => () => void;
   readonly close: () => Promise<void>;
 }
 
@@ -112,6 +115,7 @@ async function serve(
     for (const name of SECRET_VARIABLES) delete environment[name];
     const log = await createServerLog(settings.logLevel, (line) => process.stderr.write(line));
     foundation.onWarning((why) => log.warn("traces not sent", { why }));
+    const stopLogging = foundation.onMachineProgress(logProgress(log, clock.monotonicMs));
     const { store, changes } = watchStore(opened);
     await mkdir(config.runDir, { recursive: true, mode: 0o700 });
     const local = await localRepositories(settings);
@@ -136,6 +140,7 @@ async function serve(
     const end = async (reason: string, hurry: AbortSignal): Promise<void> => {
       await running.drain(reason, hurry);
       await foundation.close();
+      stopLogging();
       opened?.[Symbol.dispose]();
       opened = undefined;
       await lock[Symbol.asyncDispose]();

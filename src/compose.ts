@@ -24,6 +24,7 @@ import type { OwnRepository } from "./service/repository-lookup.ts";
 import type { NetworkPolicy, Services } from "./service/services.ts";
 import type { HearthHost } from "./select/hearth-settings.ts";
 import type { SelectionParts, SelectRequest } from "./select/select-workflows.ts";
+import { checkpointsFor, createHostCheckpoints } from "./host-checkpoints.ts";
 import type { HostMachines } from "./host-machines.ts";
 import { createHostModel } from "./host-model.ts";
 import { createHostTraces } from "./host-traces.ts";
@@ -36,6 +37,7 @@ import type { RunWriter } from "./store/run-store.ts";
 export function compose(config: Config, environment: NodeJS.ProcessEnv): Hearth {
   const { concurrency, settings, dataDir, stateDir, runDir } = config;
   const keptArtifacts = { stateDir, now: Date.now };
+  const checkpoints = createHostCheckpoints(config);
   const store = createJsonlRunStore({
     stateDir,
     now: Date.now,
@@ -43,6 +45,7 @@ export function compose(config: Config, environment: NodeJS.ProcessEnv): Hearth 
     async onRemoved(run) {
       const { removeArtifactsOfRun } = await import("./service/kept-artifacts.ts");
       await removeArtifactsOfRun(keptArtifacts, String(runIdOf(run)));
+      await checkpoints.removeRun(run);
     },
   });
   const keptCaches = { stateDir, now: Date.now, limits: config.cacheLimits };
@@ -54,8 +57,14 @@ export function compose(config: Config, environment: NodeJS.ProcessEnv): Hearth 
   const hostModel = createHostModel(config, environment);
   const hearers = new Set<(line: string) => void>();
   const progress = (line: string): void => hearers.forEach((hear) => hear(line));
-  let warnUnheard = writeWarning;
-  const traces = createHostTraces(config, (line) => (hearers.size === 0 ? warnUnheard : progress)(line));
+  const onMachineProgress = (listener: (line: string) => void): (() => void) => {
+    hearers.add(listener);
+    return () => void hearers.delete(listener);
+  };
+  let warnServed: ((line: string) => void) | undefined;
+  const traces = createHostTraces(config, (line) =>
+    (warnServed ?? (hearers.size === 0 ? writeWarning : progress))(line),
+  );
   const candidates = providerCandidates(config, environment, progress).map(loadedOnce);
   let groups: Promise<ConcurrencyGroups> | undefined;
   const concurrencyGroups = (): Promise<ConcurrencyGroups> =>
@@ -65,6 +74,8 @@ export function compose(config: Config, environment: NodeJS.ProcessEnv): Hearth 
   let runsToCome: number | undefined = 0;
   let machines: Promise<HostMachines> | undefined;
   let madeMachines: HostMachines | undefined;
+  const templates = async (): Promise<Hearth["machines"]["templates"]> =>
+    (await import("./host-templates.ts")).hostTemplates(dataDir, Date.now);
   const hostMachines = (): Promise<HostMachines> =>
     (machines ??= import("./host-machines.ts").then((module) => {
       const made = module.createHostMachines(config);
@@ -78,14 +89,15 @@ export function compose(config: Config, environment: NodeJS.ProcessEnv): Hearth 
     settings,
     store,
     expectRuns,
-    onMachineProgress(listener) {
-      hearers.add(listener);
-      return () => void hearers.delete(listener);
-    },
+    onMachineProgress,
     close,
     machines: {
       list: async () => (await import("./provider/machine-list.ts")).listMachines(dataDir),
       reap: async () => (await import("./provider/reaper.ts")).reap({ dataDir, runDir }),
+      templates: {
+        list: async () => (await templates()).list(),
+        prune: async (which, signal) => (await templates()).prune(which, signal),
+      },
     },
     async select(request) {
       hostModel.addSecrets(request.secrets ?? []);
@@ -104,8 +116,9 @@ export function compose(config: Config, environment: NodeJS.ProcessEnv): Hearth 
         chooseProvider: chooseAny,
         expectRuns,
         onWarning(hear) {
-          warnUnheard = hear;
+          warnServed = hear;
         },
+        onMachineProgress,
         close,
         select: (request, { actor, scratch: below, trusted }) =>
           // A stranger's hearth.yml opens no network, and nobody's reads what this process was told.
@@ -131,6 +144,7 @@ export function compose(config: Config, environment: NodeJS.ProcessEnv): Hearth 
       const isGit = existsSync(join(repository, ".git"));
       return watchWorkingTree({ root: repository, isGit, quietMs: 200, ...listener });
     },
+    checkpoints,
     caches: {
       async list() {
         const { listCaches } = await import("./service/kept-caches.ts");
@@ -264,8 +278,7 @@ export function compose(config: Config, environment: NodeJS.ProcessEnv): Hearth 
     };
   }
 
-  function chooseAny(): Promise<ChosenProvider> {
-    const { provider } = config;
+  function chooseAny(provider: string | undefined = config.provider): Promise<ChosenProvider> {
     if (provider === undefined) return chooseProvider(candidates.filter(({ isolates }) => isolates));
     return chooseNamed(provider);
   }
@@ -313,7 +326,7 @@ export function compose(config: Config, environment: NodeJS.ProcessEnv): Hearth 
     return readArtifact(keptArtifacts, id);
   }
 
-  function chooseNamed(provider: ProviderName): Promise<ChosenProvider> {
+  function chooseNamed(provider: string): Promise<ChosenProvider> {
     const named = candidates.filter(({ name }) => name === provider);
     const [only] = named;
     if (only === undefined) throw new EngineError("BAD_USAGE", `There is no provider ${provider} in this version`);
@@ -391,6 +404,7 @@ export function compose(config: Config, environment: NodeJS.ProcessEnv): Hearth 
         runners: options.runners,
         skipUnsupported: options.skipUnsupported,
         earlier: options.earlier,
+        resumption: options.resumption,
         trusted: options.trusted ?? true,
         maxParallelJobs: concurrency,
         network: withHosts(config.network, options.network),
@@ -406,6 +420,7 @@ export function compose(config: Config, environment: NodeJS.ProcessEnv): Hearth 
         concurrency: await concurrencyGroups(),
         services,
         actions: withBuiltins(actions, dataDir),
+        checkpoints: options.checkpoints && checkpointsFor(options.checkpoints.when, checkpoints),
         emit,
         now: () => performance.now(),
         newId: randomUUID,
@@ -415,7 +430,11 @@ export function compose(config: Config, environment: NodeJS.ProcessEnv): Hearth 
     );
     return {
       run: writer.run,
-      outcome: closedAfter(running, writer),
+      outcome: closedAfter(running, writer).then(async (outcome) => {
+        const { keep } = options.checkpoints ?? { keep: true };
+        if (!keep && outcome.conclusion === "success") await checkpoints.removeRun(writer.run);
+        return outcome;
+      }),
       cancel: () => cancel.abort(),
       kill: () => kill.abort(),
     };

@@ -58,6 +58,8 @@ export interface Config {
   readonly oidcIssuer: string | undefined;
   /** How much is kept of what workflows cache. */
   readonly cacheLimits: { readonly repositoryBytes: number; readonly ageMs: number };
+  /** How much is kept of machines at their steps, all runs together. */
+  readonly checkpointsBytes: number;
   /** What becomes of artifacts and caches that hold a secret of their run. */
   readonly secretsInUploads: "refuse" | "warn";
   /** Of the secrets that are kept for the server. */
@@ -169,6 +171,7 @@ export function loadConfig(flags: Flags, environment: Environment, directory: st
   const oidcIssuer = findPlainAddress(variable("HEARTH_OIDC_ISSUER"));
   const cacheMib = count(variable("HEARTH_CACHE_MIB"), 1024 * 1024) ?? byDefault(10 * 1024);
   const cacheDays = count(variable("HEARTH_CACHE_DAYS"), 3650) ?? byDefault(7);
+  const checkpointsMib = count(variable("HEARTH_CHECKPOINTS_MIB"), 16 * 1024 * 1024) ?? byDefault(5 * 1024);
   const secretsInUploads = findSecretsInUploads(variable("HEARTH_SECRETS_IN_UPLOADS"));
 
   const secretKeyFile = variable("HEARTH_SECRET_KEY_FILE");
@@ -204,6 +207,7 @@ export function loadConfig(flags: Flags, environment: Environment, directory: st
       : [setting("github token", "for fetching from the server", { ...githubToken, value: "***" })]),
     setting("caches", "of each repository, the least recently used going first", cacheMib, "MiB"),
     setting("cache age", "how long a cache is kept that nothing asks for", cacheDays, "days"),
+    setting("checkpoints", "of all runs together, the oldest going first", checkpointsMib, "MiB"),
     ...(secretKey === undefined ? [] : [setting("secret key", "what kept secrets are encrypted with", secretKey)]),
     setting(
       "secrets in uploads",
@@ -275,6 +279,7 @@ export function loadConfig(flags: Flags, environment: Environment, directory: st
     secretsInUploads: secretsInUploads.value,
     secretKey: { keyFile: secretKey?.value, credentialsDir: variable("CREDENTIALS_DIRECTORY")?.value },
     cacheLimits: { repositoryBytes: cacheMib.value * 1024 ** 2, ageMs: cacheDays.value * 24 * 3600_000 },
+    checkpointsBytes: checkpointsMib.value * 1024 ** 2,
     upstreamProxy: proxyUrl === undefined ? undefined : { url: proxyUrl, noProxy: listed(noProxy) },
     model,
     traces,

@@ -46,6 +46,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ["store/run-event.ts"],
   ["store/run-store.ts", "service/services.ts"],
   ["joblog"],
+  ["door"],
   ["engine"],
   ADAPTERS,
   ["provider/reaper.ts", "provider/machine-list.ts"],
@@ -58,7 +59,9 @@ const LAYERS: readonly (readonly string[])[] = [
   ["way-outside.ts"],
   [
     "run-api.ts",
+    "host-checkpoints.ts",
     "host-machines.ts",
+    "host-templates.ts",
     "host-model.ts",
     "host-traces.ts",
     "server-host.ts",

@@ -185,7 +185,8 @@ describe("when Firecracker", () => {
   it("ends before it listens, what it printed is told and nothing is left", async () => {
     await expect(start({ dieAtOnce: "bad argument" })).rejects.toMatchObject({
       code: "MACHINE_START_FAILED",
-      message: "Firecracker ended with exit code 153\nbad argument",
+      message: "Cannot start machine m1: Firecracker ended with exit code 153\nbad argument",
+      loss: { cause: "ended" },
     });
   });
 

@@ -6,8 +6,10 @@ import { dirname, join } from "node:path";
 import type { ActionSource } from "../src/action/action-source.ts";
 import { createWayChooser } from "../src/action/choose-way.ts";
 import type { ManifestLookup } from "../src/action/choose-way.ts";
+import type { Checkpoints } from "../src/engine/checkpoints.ts";
 import { createConcurrencyGroups } from "../src/engine/concurrency-groups.ts";
 import type { ConcurrencyGroups } from "../src/engine/concurrency-groups.ts";
+import type { Resumption } from "../src/engine/resumption.ts";
 import { runWorkflow } from "../src/engine/run-workflow.ts";
 import type { CancelLadder } from "../src/engine/exec-process.ts";
 import type { EarlierAttempt, RunOutcome, RunSettings } from "../src/engine/run-settings.ts";
@@ -45,6 +47,9 @@ export interface YamlRunOptions {
   readonly runners?: RunnerMap;
   readonly skipUnsupported?: boolean;
   readonly earlier?: EarlierAttempt;
+  readonly checkpoints?: Checkpoints;
+  readonly resumption?: Resumption;
+  readonly now?: () => number;
   readonly concurrency?: ConcurrencyGroups;
   /** Actions of other repositories, by `owner/name@ref`. */
   readonly actions?: FakeActions;
@@ -185,7 +190,8 @@ export async function runPlan(plan: Plan, options: YamlRunOptions, gitDir?: stri
         events.push(event);
         options.onEvent?.(event, abort);
       },
-      now: () => performance.now(),
+      checkpoints: options.checkpoints,
+      now: options.now ?? (() => performance.now()),
       newId: randomUUID,
       ladder: options.ladder ?? { interruptMs: 200, terminateMs: 200, killMs: 5_000 },
     },
@@ -206,6 +212,7 @@ function settingsOf(options: YamlRunOptions): RunSettings {
     runners: options.runners ?? defaultRunners,
     skipUnsupported: options.skipUnsupported ?? false,
     earlier: options.earlier,
+    resumption: options.resumption,
     machinePer: options.machinePer ?? "workflow",
     trusted: options.trusted ?? true,
     maxParallelJobs: 4,

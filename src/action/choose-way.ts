@@ -149,12 +149,11 @@ export function wayWithoutManifest(step: Step, builtins = true): Way {
 
 function chooseRemote(reference: RemoteReference, step: UsesStep, choice: Choice): Way {
   const { uses } = step;
-  const always = choice.translatesAlways?.(reference);
+  // Before anything else: steps that stand for an action are its owner's doing too, and may fetch what is theirs.
   const denied = choice.policy?.(reference);
-  if (always === undefined && denied !== undefined) {
-    return unsupported(`the action '${uses}', which ${denied.fault},`, denied.fix);
-  }
-  const rule = choice.builtins && denied === undefined ? builtinFor(reference) : undefined;
+  if (denied !== undefined) return unsupported(`the action '${uses}', which ${denied.fault},`, denied.fix);
+  const always = choice.translatesAlways?.(reference);
+  const rule = choice.builtins ? builtinFor(reference) : undefined;
   if (always === undefined && rule?.first === true) return { kind: "builtin", builtin: rule.builtin };
   const known = choice.known?.(reference);
   // Reading what the job does with the step is not free, and seldom needed.

@@ -18,7 +18,8 @@ export interface FailedJobs<P extends PlannedWorkflow> {
   readonly differences: readonly string[];
 }
 
-export function failedJobs<P extends PlannedWorkflow>(whole: P, record: RunRecord): FailedJobs<P> {
+/** `forced`: a job that is to run again however it ended, and with it all that need it. */
+export function failedJobs<P extends PlannedWorkflow>(whole: P, record: RunRecord, forced?: JobKey): FailedJobs<P> {
   const known = jobsOfRun(whole, record);
   const { declared, held } = countSteps(known);
   const plan: P = { ...whole, jobs: known, declaredSteps: declared, heldSteps: held };
@@ -37,10 +38,11 @@ export function failedJobs<P extends PlannedWorkflow>(whole: P, record: RunRecor
       if (difference !== undefined)
         differences.push(`${caller === undefined ? "" : `${caller} / `}${id} ${difference}`);
       const goesOn = difference === undefined && needs.every((need) => !again.includes(need));
-      if (!goesOn || !records.every(endedWell)) again.push(id);
+      const isForced = ({ job }: JobRecord): boolean => forced === job || forced?.startsWith(`${job} / `) === true;
+      if (!goesOn || !records.every(endedWell) || records.some(isForced)) again.push(id);
       if (!goesOn) continue;
       for (const job of records) {
-        if (conclusionOf(job) === "success") succeeded.set(job.job, { outputs: job.outputs });
+        if (conclusionOf(job) === "success" && !isForced(job)) succeeded.set(job.job, { outputs: job.outputs });
         if (planned.called?.kind === "called") visit(planned.called.plan, job.job);
       }
     }

@@ -2,6 +2,7 @@
  * A Hearth for tests: selects what it is given and plays scripted runs. Knobs rather than mocks: a run can wait for its
  * cancellation, fail to begin, or end in trouble.
  */
+import type { StoredCheckpoint } from "../checkpoint/checkpoint-store.ts";
 import type { RunOutcome } from "../engine/run-settings.ts";
 import { anEvent, aJob, aRunStep, aWorkflow } from "../plan/plan-fixture.ts";
 import { defaultRunners } from "../plan/runner-map.ts";
@@ -27,6 +28,7 @@ import type {
   Hearth,
   ImageSummary,
   MachineSummary,
+  TemplateSummary,
   ToolSummary,
   RunOptions,
   WatchListener,
@@ -57,8 +59,11 @@ export interface FakeHearthOptions {
   readonly images?: readonly ImageSummary[];
   readonly tools?: readonly ToolSummary[];
   readonly caches?: readonly CacheSummary[];
+  readonly checkpoints?: readonly StoredCheckpoint[];
   readonly machines?: readonly MachineSummary[];
   readonly reaped?: readonly string[];
+  /** All but the first are pruned. */
+  readonly templates?: readonly TemplateSummary[];
   readonly translations?: readonly TranslationChange[];
   readonly managed?: ManageReport;
   readonly keptActions?: readonly KeptAction[];
@@ -146,6 +151,7 @@ export function fakeHearth(options: FakeHearthOptions = {}): FakeHearth {
         return options.keptActions ?? [];
       },
     },
+    checkpoints: fakeCheckpoints(options.checkpoints ?? [], note),
     caches: {
       list: async () => options.caches ?? [],
       remove: async (ids) => note(`remove caches ${ids.join(" ")}`),
@@ -171,6 +177,13 @@ export function fakeHearth(options: FakeHearthOptions = {}): FakeHearth {
     machines: {
       list: async () => options.machines ?? [],
       reap: async () => options.reaped ?? [],
+      templates: {
+        list: async () => options.templates ?? [],
+        async prune({ all, olderThanMs }) {
+          note(`prune templates${all ? ", all" : ""}${olderThanMs === undefined ? "" : `, older than ${olderThanMs}`}`);
+          return options.templates?.slice(1) ?? [];
+        },
+      },
     },
     images: {
       async build({ definition, progress }) {
@@ -371,6 +384,26 @@ function fakeSecrets(known: readonly SecretSummary[], note: (call: string) => vo
     },
     list: async () => known,
     repositoryHere: async () => "octo/here",
+  };
+}
+
+/** What they added is what they take. */
+function fakeCheckpoints(stored: readonly StoredCheckpoint[], note: (call: string) => void): Hearth["checkpoints"] {
+  let kept = stored;
+  return {
+    list: async () => kept,
+    async open({ run }) {
+      throw new EngineError("CHECKPOINT_NOT_FOUND", `Run ${run} has none`);
+    },
+    async remove({ run, job, step }) {
+      note(`remove checkpoint ${run} ${job} ${step}`);
+      kept = kept.filter((one) => one.run !== run || one.job !== job || one.step !== step);
+    },
+    async removeAll() {
+      note("remove all checkpoints");
+      kept = [];
+    },
+    diskBytes: async () => kept.reduce((sum, { addedBytes }) => sum + addedBytes, 0),
   };
 }
 

@@ -30,6 +30,7 @@ Commands:
   lock [options] [workflow or directory]       pin every action and workflow of other repositories to its commit, in .hearth/lock.yml
   translate [options] [workflow or directory]  show the steps that stand for actions that cannot run here, as a change of .hearth/lock.yml
   actions                                      keep actions of other repositories on this host, for runs without a network
+  checkpoints                                  list and remove the moments of runs that are kept to go on from
   caches                                       list and remove what workflows have cached
   artifacts                                    list and download what the jobs of a run have uploaded
   secret                                       set, list and remove what the server's runs read as secrets: kept encrypted on this host

@@ -2,7 +2,9 @@
  * What the commands need of the wired program: everything they do to the world goes through here, so that each command is
  * tested against a fake. `compose.ts` implements it. All failures that a person can act on are `EngineError`s.
  */
+import type { CheckpointStore } from "../checkpoint/checkpoint-store.ts";
 import type { EarlierAttempt, EnvironmentSettings, RunOutcome } from "../engine/run-settings.ts";
+import type { Resumption } from "../engine/resumption.ts";
 import type { Plan } from "../plan/plan.ts";
 import type { RunnerMap } from "../plan/runner-map.ts";
 import type { ChosenProvider } from "../provider/choose-provider.ts";
@@ -29,6 +31,7 @@ export interface Hearth {
   readonly images: Images;
   readonly tools: Tools;
   readonly caches: Caches;
+  readonly checkpoints: Pick<CheckpointStore, "list" | "open" | "remove" | "removeAll" | "diskBytes">;
   readonly actions: Actions;
   readonly artifacts: Artifacts;
   readonly identity: Identity;
@@ -39,8 +42,8 @@ export interface Hearth {
   select(request: SelectRequest): Promise<Selection>;
   /** Reads the workflow files and the actions that they use; nothing is planned and nothing fetched. `path` is absolute. */
   lint(path: string | undefined): Promise<LintReport>;
-  /** The provider that was named, else the best this host can use. Throws PROVIDER_UNAVAILABLE with the fix. */
-  chooseProvider(): Promise<ChosenProvider>;
+  /** The provider of this name, else that of the settings, else the best this host can use. Throws PROVIDER_UNAVAILABLE with the fix. */
+  chooseProvider(name?: string): Promise<ChosenProvider>;
   /**
    * Resolves when the run is kept and about to begin: its first event comes after that. Throws only for what stops it from
    * beginning; whatever happens later is its outcome.
@@ -128,6 +131,9 @@ export interface RunOptions {
   readonly network: readonly string[];
   readonly skipUnsupported: boolean;
   readonly earlier: EarlierAttempt | undefined;
+  /** Undefined: none are taken. `keep`: also of a run that succeeds; those of one that does not are kept anyway. */
+  readonly checkpoints?: { readonly when: "auto" | "steps"; readonly keep: boolean } | undefined;
+  readonly resumption?: Resumption | undefined;
   /** False: of somebody who may not write to the repository; they get no secrets either. Default: true. */
   readonly trusted?: boolean;
   /** What the record calls the repository, and run numbers count for; default: its root. */
@@ -205,6 +211,36 @@ interface Machines {
   list(): Promise<readonly MachineSummary[]>;
   /** Ends what was left behind. A line for each thing that was ended or removed, or could not be. */
   reap(): Promise<readonly string[]>;
+  readonly templates: Templates;
+}
+
+interface Templates {
+  /** Most recently used first. */
+  list(): Promise<readonly TemplateSummary[]>;
+  /**
+   * Those whose image is gone, those not used for so long, or all; never one in use. Answers what is gone. Waits while a template
+   * is made; throws the signal's reason.
+   */
+  prune(
+    which: { readonly all: boolean; readonly olderThanMs: number | undefined },
+    signal: AbortSignal,
+  ): Promise<readonly TemplateSummary[]>;
+}
+
+/** `hearth machines templates --json` prints it: a change of a member is a change of a public format. */
+export interface TemplateSummary {
+  readonly key: string;
+  readonly provider: string;
+  /** Its name; null where this host has that image no more. */
+  readonly image: string | null;
+  readonly imageDigest: string;
+  /** On the disk. */
+  readonly sizeBytes: number;
+  readonly madeAt: string;
+  readonly usedAt: string;
+  readonly inUse: boolean;
+  /** Why such machines cannot be saved, and are started from nothing: a note of that and nothing more. */
+  readonly impossible: string | null;
 }
 
 /** `hearth machines list --json` prints it: a change of a member is a change of a public format. */

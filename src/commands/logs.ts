@@ -214,7 +214,9 @@ function endOf({ state }: StoredRun): string {
     case "in_progress":
       return "The run is going on.";
     case "lost":
-      return "The run was lost: its process ended without saying how.";
+      return state.cause === "killed"
+        ? "The run was lost (killed): its process is gone and never said how the run ended."
+        : "The run was lost (host restarted): it had not ended when the host went down.";
     case "completed": {
       const { conclusion, error, durationMs } = state.ending;
       const trouble = error === undefined ? "" : `: ${plainText(`${error.code}: ${error.message}`)}`;

@@ -6,6 +6,7 @@ import { Command, Option } from "commander";
 import type { ArtifactsDownloadOptions, ArtifactsListOptions } from "./artifacts.ts";
 import type { ListActionsOptions, PruneActionsOptions } from "./actions.ts";
 import type { CachesListOptions } from "./caches.ts";
+import type { CheckpointsListOptions, CheckpointsRemoveOptions } from "./checkpoints.ts";
 import type { InitServerOptions } from "./init-server.ts";
 import type { ActionOptions, DispatchOptions } from "./server-actions.ts";
 import type { Role } from "../server/api-tokens.ts";
@@ -15,8 +16,10 @@ import type { Flags, Hearth } from "./hearth.ts";
 import type { LintCommandOptions } from "./lint.ts";
 import type { LogsCommandOptions } from "./logs.ts";
 import type { MachinesOptions } from "./machines.ts";
+import type { TemplatesPruneOptions } from "./templates.ts";
 import { addAssignment, addMatrixValue, addSecret, addText, addVariable, parseAge, parseCount } from "./pairs.ts";
 import type { PlanCommandOptions } from "./plan.ts";
+import type { RetryOptions } from "./retry.ts";
 import type { RunCommandOptions } from "./run.ts";
 import type { ListSecretsOptions, SecretPlaceOptions, SetSecretOptions } from "./secret.ts";
 import type { PruneCommandOptions, RunsCommandOptions } from "./runs.ts";
@@ -67,6 +70,7 @@ export function createProgram({ version, terminal, connect, finish }: ProgramSur
     .option("--api-state <file>", "issues, pull requests, releases that the local API begins with, as JSON")
     .addOption(new Option("--json", "one event a line, then a summary for each workflow").conflicts(["list", "graph"]))
     .option("--verbose", "open the groups")
+    .addOption(checkpointOption())
     .addOption(
       new Option(
         "--failed [run]",
@@ -79,6 +83,29 @@ export function createProgram({ version, terminal, connect, finish }: ProgramSur
     .action(async (path: string | undefined, options: RunCommandOptions & Flags) => {
       const { run } = await import("./run.ts");
       finish(await run(await connect(options), terminal, path, options));
+    });
+
+  program
+    .command("retry")
+    .description("run on from a step of a kept run, with the workflow as it is now (docs/time-travel.md)")
+    .argument("[run]", "id of the run, or the beginning of one (default: the latest)")
+    .option("--from <step>", "its number or name (default: the first that failed)")
+    .option("--job <job>", "the job that the step is in")
+    .option("--stale", "leave what ran before it as it ran, although the workflow has changed there")
+    .option("--env <k=v>", "variable for every job that starts anew (repeatable)", addAssignment)
+    .option("--env-file <file>", "the same, as NAME=value lines (repeatable)", addText)
+    .option("--secret <name[=value]>", "secret, as for hearth run (repeatable)", addSecret)
+    .option("--secret-file <file>", "secrets as NAME=value lines (repeatable)", addText)
+    .addOption(networkOption())
+    .option("--allow-host <host>", "let machines reach this host, or *.domain (repeatable)", addText)
+    .option("--json", "one event a line, then a summary")
+    .option("--verbose", "open the groups")
+    .addOption(checkpointOption())
+    .addOption(stateOption())
+    .addHelpText("after", retryExamples)
+    .action(async (run: string | undefined, options: RetryOptions & Flags) => {
+      const { retry } = await import("./retry.ts");
+      finish(await retry(await connect(options), terminal, run, options));
     });
 
   withSelection(program.command("plan"))
@@ -356,6 +383,34 @@ export function createProgram({ version, terminal, connect, finish }: ProgramSur
       finish(await pruneActions(await connect({}), terminal, options));
     });
 
+  const checkpoints = program
+    .command("checkpoints")
+    .description("list and remove the moments of runs that are kept to go on from");
+  checkpoints
+    .command("list")
+    .description("list them, the oldest first, and what they take on the disk")
+    .argument("[run]", "id of a run, or the beginning of one (default: all)")
+    .option("--json", "as one JSON document")
+    .addOption(stateOption())
+    .addHelpText("after", checkpointsListExamples)
+    .action(async (run: string | undefined, options: CheckpointsListOptions & Flags) => {
+      const { listCheckpoints } = await import("./checkpoints.ts");
+      finish(await listCheckpoints(await connect(options), terminal, run, options));
+    });
+  checkpoints
+    .command("rm")
+    .description("remove those of a run, of one of its jobs, or before one step; their space is given back")
+    .argument("[run]", "id of the run, or the beginning of one")
+    .option("--all", "of every run, also those that cannot be read any more")
+    .option("--job <job>", "only of this job: its name as the list shows it")
+    .option("--step <n>", "only before this step", parseCount)
+    .addOption(stateOption())
+    .addHelpText("after", checkpointsRemoveExamples)
+    .action(async (run: string | undefined, options: CheckpointsRemoveOptions & Flags) => {
+      const { removeCheckpoints } = await import("./checkpoints.ts");
+      finish(await removeCheckpoints(await connect(options), terminal, run, options));
+    });
+
   const caches = program.command("caches").description("list and remove what workflows have cached");
   caches
     .command("list")
@@ -439,6 +494,23 @@ export function createProgram({ version, terminal, connect, finish }: ProgramSur
     .action(async (options: MachinesOptions) => {
       const { reapMachines } = await import("./machines.ts");
       finish(await reapMachines(await connect({}), terminal, options));
+    });
+  const templates = machines
+    .command("templates")
+    .description("list the templates that machines are copied from, the last used first; `prune` removes them")
+    .option("--json", "as one JSON document")
+    .action(async (options: MachinesOptions) => {
+      const { listTemplates } = await import("./templates.ts");
+      finish(await listTemplates(await connect({}), terminal, options));
+    });
+  templates
+    .command("prune")
+    .description("remove those whose image is gone, never one in use; one that is wanted again is made again")
+    .addOption(new Option("--older-than <age>", "and those last used before, as 30d, 12h or 45m").argParser(parseAge))
+    .option("--all", "all of them")
+    .action(async (options: TemplatesPruneOptions) => {
+      const { pruneTemplates } = await import("./templates.ts");
+      finish(await pruneTemplates(await connect({}), terminal, options));
     });
 
   const image = program.command("image").description("build, list and remove the images that machines start from");
@@ -645,6 +717,13 @@ function providerOption(): Option {
   ]);
 }
 
+function checkpointOption(): Option {
+  return new Option(
+    "--checkpoint <when>",
+    "keep moments to go back to: before every step, or as often as costs little (default: auto on a terminal, else off)",
+  ).choices(["auto", "steps", "off"]);
+}
+
 function serverOption(): Option {
   return new Option("--server <url>", "ask this server, with the token of HEARTH_SERVER_TOKEN");
 }
@@ -724,6 +803,24 @@ Examples:
   hearth logs --job 'build (22)' | grep -i error
   hearth logs --summary
   hearth logs --network`;
+
+const retryExamples = `
+Examples:
+  hearth retry                                  from the step that failed
+  hearth retry mh3k2 --from 4
+  hearth retry mh3k2 --from "Run tests" --job test`;
+
+const checkpointsListExamples = `
+Examples:
+  hearth checkpoints list
+  hearth checkpoints list mh3k2
+  hearth checkpoints list --json | jq '.checkpoints[] | select(.job == "test") | .step'`;
+
+const checkpointsRemoveExamples = `
+Examples:
+  hearth checkpoints rm mh3k2                        all of a run
+  hearth checkpoints rm mh3k2 --job test --step 3    the one before a step
+  hearth checkpoints rm --all`;
 
 const completionExamples = `
 Examples:

@@ -237,7 +237,7 @@ const kept = (
   startedAt: at,
   title: undefined,
   attempt: 1,
-  state: { status },
+  state: status === "lost" ? { status, cause: "killed" as const } : { status },
   events: bodies.map((body) => ({ at, ...body })),
 });
 

@@ -4,35 +4,22 @@
  */
 import { formatDiagnostic } from "../lib/diagnostic.ts";
 import { overlay } from "../lib/overlay.ts";
-import { unreachable } from "../lib/unreachable.ts";
-import { counted } from "./counted.ts";
 import { plainText } from "./display-text.ts";
-import { exitCode, exitCodeOfError, exitCodeOfOutcome, worstExitCode } from "./exit-code.ts";
+import { worstExitCode } from "./exit-code.ts";
 import type { ExitCode } from "./exit-code.ts";
-import { findingsTotal, withoutNotes } from "./finding-lines.ts";
-import type { ChosenProvider } from "../provider/choose-provider.ts";
-import { distinctFindings } from "../lint/finding.ts";
 import type { Selection } from "../select/select-workflows.ts";
 import type { Hearth, RunOptions } from "./hearth.ts";
-import { jobSummaryLines } from "./job-summaries.ts";
-import { createJsonView } from "./json-view.ts";
-import { paintLine } from "./line.ts";
-import type { Line } from "./line.ts";
-import { createLiveView } from "./live-view.ts";
 import { isGraphFormat, isRunPrefix, splitOptionalValue } from "./optional-value.ts";
 import type { OptionalValue } from "./optional-value.ts";
-import { createPlainView } from "./plain-view.ts";
 import { readEnv, readSecrets, selectRequest } from "./request.ts";
 import type { EnvOptions, SecretOptions, SelectionOptions } from "./request.ts";
+import { reportRefused } from "./report-refused.ts";
 import { rerunFailed, selectionOfRun } from "./rerun-failed.ts";
-import { runAll } from "./run-all.ts";
 import type { RunOnce } from "./run-on-changes.ts";
-import type { RunResult } from "./run-all.ts";
-import { annotationLines, failureLines } from "./run-report.ts";
-import { jsonSummary, summaryLines } from "./run-summary.ts";
 import { showSelection } from "./show-selection.ts";
 import type { ShowOptions } from "./show-selection.ts";
 import { exitCodeOfRefused, sortResults } from "./sort-results.ts";
+import { startRuns } from "./start-runs.ts";
 import type { SortedResults } from "./sort-results.ts";
 import type { Terminal } from "./terminal.ts";
 import { workflowLabel } from "./workflow-label.ts";
@@ -41,6 +28,7 @@ export interface RunCommandOptions extends SelectionOptions, SecretOptions, EnvO
   readonly machinePer: "workflow" | "job";
   readonly json?: boolean;
   readonly verbose?: boolean;
+  readonly checkpoint?: "auto" | "steps" | "off";
   readonly watch?: boolean;
   /** Of which run: undefined or `true` is the latest of each workflow. */
   readonly failed?: OptionalValue;
@@ -117,118 +105,27 @@ async function runOnce(
   if (plans.length === 0) return { code: refusedCode, repository };
 
   const chosen = await hearth.chooseProvider();
-  if (options.json !== true) printHeader(terminal, selection, chosen, { ...sorted, startable: plans });
-  const view = createView(terminal, options, plans.length > 1);
-  let results: readonly RunResult[];
-  try {
-    results = await runAll(
-      hearth,
-      terminal,
-      view,
-      plans,
-      (plan) => ({
-        provider: chosen.provider,
-        repository,
-        secrets: overlay(selection.secrets, secrets),
-        vars: selection.vars,
-        env,
-        machinePer: options.machinePer,
-        runners: selection.runners,
-        environments: selection.environments,
-        network: selection.network,
-        skipUnsupported: request.skipUnsupported,
-        earlier: reruns?.find((rerun) => rerun.plan === plan)?.earlier,
-      }),
-      options.watch === true,
-    );
-  } finally {
-    view.close();
-  }
-  await report(terminal, results, options.json === true);
-  return { code: worstExitCode([refusedCode, ...results.map(exitCodeOfResult)]), repository };
-}
-
-function reportRefused({ out, err }: Terminal, { refused, warnings }: SortedResults, json: boolean): void {
-  for (const warning of warnings) err.write(`${plainText(formatDiagnostic(warning))}\n`);
-  for (const { path, blockers } of refused) {
-    for (const blocker of blockers) err.write(`${plainText(formatDiagnostic(blocker))}\n`);
-    err.write(`${err.colors.red(`${plainText(workflowLabel(path))} refused`)}: nothing of it was started\n`);
-    if (json) {
-      out.write(
-        `${JSON.stringify({ type: "summary", workflow: path, conclusion: "refused", diagnostics: blockers })}\n`,
-      );
-    }
-  }
+  const checkpoint = options.checkpoint ?? (terminal.live && chosen.provider.restore !== undefined ? "auto" : "off");
+  const code = await startRuns(hearth, terminal, {
+    selection,
+    sorted: { ...sorted, startable: plans },
+    chosen,
+    view: options,
+    again: options.watch === true,
+    optionsOf: (plan) => ({
+      secrets: overlay(selection.secrets, secrets),
+      env,
+      machinePer: options.machinePer,
+      skipUnsupported: request.skipUnsupported,
+      earlier: reruns?.find((rerun) => rerun.plan === plan)?.earlier,
+      ...(checkpoint === "off" ? {} : { checkpoints: { when: checkpoint, keep: options.checkpoint !== undefined } }),
+    }),
+  });
+  return { code: worstExitCode([refusedCode, code]), repository };
 }
 
 function reportNothing({ err }: Terminal, { event }: Selection, { refused, passedOver }: SortedResults): void {
   for (const { path, reason } of passedOver) err.write(`${plainText(`${workflowLabel(path)} ${reason}`)}\n`);
   if (refused.length > 0) return;
   err.write(`Nothing to run: no workflow is triggered by ${plainText(event.name)}. Another event: --event NAME.\n`);
-}
-
-function printHeader(
-  { out }: Terminal,
-  { event, results, findings, network }: Selection,
-  { provider, isolation, why }: ChosenProvider,
-  { startable, passedOver }: SortedResults,
-): void {
-  const { bold, dim, green, yellow } = out.colors;
-  const paint = provider.capabilities.isolation === "none" ? yellow : green;
-  const count = counted(startable.length, "workflow");
-  const others = passedOver.length === 0 ? "" : `, ${passedOver.length} not triggered`;
-  out.write(`${bold(plainText(`${event.name} ${event.ref} ${event.sha.slice(0, 7)}`))}  ${count}${dim(others)}\n`);
-  out.write(`${provider.name}: ${paint(isolation)}${dim(`, ${plainText(why)}`)}\n`);
-  if (network.length > 0) out.write(dim(`hearth.yml lets machines reach ${plainText(network.join(", "))}\n`));
-  const found = withoutNotes(distinctFindings(findings.filter((_, index) => results[index]?.kind === "planned")));
-  if (found.length > 0) out.write(dim(`${findingsTotal(found)}; hearth lint shows them\n`));
-  out.write("\n");
-}
-
-function createView(terminal: Terminal, { json, verbose }: RunCommandOptions, several: boolean) {
-  if (json === true) return createJsonView(terminal);
-  return terminal.live ? createLiveView(terminal) : createPlainView(terminal, { verbose: verbose === true, several });
-}
-
-async function report(terminal: Terminal, results: readonly RunResult[], json: boolean): Promise<void> {
-  const { out, err } = terminal;
-  if (json) {
-    for (const line of failureLines(results.filter(({ kind }) => kind === "not_started"))) {
-      err.write(`${paintLine(line, err.colors)}\n`);
-    }
-    for (const result of results) out.write(`${JSON.stringify(jsonSummary(result))}\n`);
-    return;
-  }
-  out.write("\n");
-  const summaries = await summariesOf(terminal, results);
-  for (const line of [...annotationLines(results), ...summaries, ...failureLines(results), ...summaryLines(results)]) {
-    out.write(`${paintLine(line, out.colors)}\n`);
-  }
-}
-
-/** Of each job enough to see what it is about. */
-const SUMMARY_LINES = 40;
-
-async function summariesOf(terminal: Terminal, results: readonly RunResult[]): Promise<readonly Line[]> {
-  const lines: Line[] = [];
-  for (const result of results) {
-    if (result.kind !== "ended") continue;
-    const { label, record } = result.watch;
-    const limit = { lines: SUMMARY_LINES, rest: `hearth logs --summary ${result.run}` };
-    lines.push(...(await jobSummaryLines(record, terminal, { label, limit })));
-  }
-  return lines;
-}
-
-function exitCodeOfResult(result: RunResult): ExitCode {
-  switch (result.kind) {
-    case "ended":
-      return exitCodeOfOutcome(result.outcome);
-    case "not_started":
-      return exitCodeOfError(result.error);
-    case "not_reached":
-      return exitCode.cancelled;
-    default:
-      return unreachable(result);
-  }
 }

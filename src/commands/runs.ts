@@ -78,6 +78,7 @@ function runDocument(stored: StoredRun): object {
     startedAt,
     repository,
     status: state.status,
+    lost: state.status === "lost" ? state.cause : null,
     conclusion: ending?.conclusion ?? null,
     error: ending?.error ?? null,
     counts: ending?.counts ?? null,

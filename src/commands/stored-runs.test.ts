@@ -68,7 +68,7 @@ describe("hearth runs", () => {
     const { code, stdout } = await run(["runs"], {
       stored: [
         stored("bbb", [], { status: "in_progress" }),
-        stored("aaa", [], { status: "lost" }),
+        stored("aaa", [], { status: "lost", cause: "killed" }),
         stored("999", bodies),
         stored("998", [], {
           status: "completed",
@@ -243,9 +243,9 @@ describe("hearth logs", () => {
   });
 
   it("tells that a run was lost or is going on", async () => {
-    expect((await run(["logs"], { stored: [stored("999", bodies, { status: "lost" })] })).stderr).toContain(
-      "The run was lost",
-    );
+    expect(
+      (await run(["logs"], { stored: [stored("999", bodies, { status: "lost", cause: "killed" })] })).stderr,
+    ).toContain("The run was lost (killed)");
     expect((await run(["logs"], { stored: [stored("999", bodies, { status: "in_progress" })] })).stderr).toContain(
       "going on",
     );

@@ -15,12 +15,13 @@ export interface JobCompletion {
 
 /** Gives the end back. */
 export function completeJob(
-  { emit, dependencies }: Pick<RunContext, "emit" | "dependencies">,
+  { emit, dependencies, ended }: Pick<RunContext, "emit" | "dependencies" | "ended">,
   { key }: Pick<JobInstance<Job>, "key">,
   end: InstanceEnd,
   { startedAt, environment }: JobCompletion = {},
 ): InstanceEnd {
-  const { conclusion, reason, outputs, unsupported } = end;
+  const { conclusion, reason, outputs, tolerated, unsupported } = end;
+  if (conclusion !== "skipped") ended.set(key, { conclusion, outputs, tolerated });
   emit({
     type: "job_completed",
     job: key,

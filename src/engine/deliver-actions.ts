@@ -47,6 +47,19 @@ export async function deliverActions(
   return loads.map(valueOf).find(({ kind }) => kind !== "delivered") ?? { kind: "delivered" };
 }
 
+/** In a job that goes on in a machine that was saved: a reference that means another commit now is brought anew. */
+export async function forgetMovedActions(job: JobRun): Promise<void> {
+  const { delivered } = job.state;
+  const actions = remoteActionsIn(job.instance.steps.map(({ way }) => way));
+  const moved = actions.filter((action) => {
+    const there = delivered[rootName(action)];
+    return there !== undefined && there.sha !== action.sha;
+  });
+  if (moved.length === 0) return;
+  await job.machine.agent.reset({ empty: moved.map((action) => deliveryDirectory(job, action)) });
+  for (const action of moved) delete delivered[rootName(action)];
+}
+
 /** Where the repository of the action is in the machine. */
 function deliveryDirectory({ machine }: Pick<JobRun, "machine">, { repository, ref }: RemoteAction): string {
   const path = `${repository}/${ref}`;

@@ -12,6 +12,7 @@ import { unexpanded } from "./job-instances.ts";
 import type { JobInstance } from "./job-run.ts";
 import type { RunContext } from "./run-context.ts";
 import { concludeWithoutRunning } from "./report-step.ts";
+import type { EndedJob } from "./saved-job.ts";
 import { plainStepName } from "./step-name.ts";
 import type { WorkflowRun } from "./workflow-run.ts";
 
@@ -46,14 +47,14 @@ export function endWithoutRunning(
   return unrun(run, instance, { kind: fate, reason }, endedAs(conclusion, reason));
 }
 
-/** Ended well in an earlier attempt: recorded as what it came to then, so that an attempt after this one can go on from it. */
+/** Ended in an earlier run: recorded as what it came to then, so that an attempt after this one can go on from it. */
 export function endAsEarlier(
   run: RunContext,
   instance: JobInstance<Job>,
   reason: string,
-  outputs: InstanceEnd["outputs"],
+  { conclusion, outputs, tolerated }: EndedJob,
 ): InstanceEnd {
-  return unrun(run, instance, { kind: "skipped", reason }, { ...endedAs("success", reason), outputs });
+  return unrun(run, instance, { kind: "skipped", reason }, { ...endedAs(conclusion, reason), outputs, tolerated });
 }
 
 /** `--skip-unsupported`: skipped, with the reason as the fate of each of its steps. For a job that has been announced. */

@@ -14,10 +14,13 @@ import type { JobServices, ServedJob } from "../service/services.ts";
 import type { JobKey, RunEventBody } from "../store/run-event.ts";
 import type { Permissions } from "../workflow/permissions.ts";
 import type { Job, StepsJob, Workflow } from "../workflow/workflow.ts";
+import type { SavedMachine } from "./checkpoints.ts";
 import type { EgressLedger } from "./egress-ledger.ts";
 import type { CancelLadder } from "./exec-process.ts";
 import type { ServiceVariables } from "./job-services.ts";
+import type { JobSaver } from "./job-saver.ts";
 import type { JobState } from "./job-state.ts";
+import type { Resumption } from "./resumption.ts";
 
 /** What `github.run_id`, `run_number` and `run_attempt` say. */
 export interface RunIdentity {
@@ -53,12 +56,22 @@ export interface JobLayout extends Layout {
 export interface JobMachine {
   readonly id: string;
   readonly isolation: Isolation;
+  /** What it is to be made with again. */
+  readonly made: SavedMachine;
+  /** Another one after each save: never kept by anybody. */
   readonly agent: AgentClient;
   readonly bulk: BulkInput | undefined;
   /** What it was given. */
   readonly memoryMib: number;
   /** Its processes that the host's kernel killed for want of memory. */
   readonly oomKills: () => Promise<number>;
+  /** Open connections of its processes, to the services and outside. */
+  readonly connections: () => number;
+  /**
+   * As `Machine.save`, with all that hangs on the machine's streams set right: `agent` is another one then. Resolves with why nothing was
+   * saved, or undefined. Absent where the provider cannot.
+   */
+  readonly save?: (directory: string, signal: AbortSignal) => Promise<string | undefined>;
   /** As the `runner` context spells it. */
   readonly arch: "X64" | "ARM64";
   readonly layout: JobLayout;
@@ -103,6 +116,10 @@ export interface JobRun {
   /** Those on their way into the machine, by what they are called there; what has arrived is in `state`. */
   readonly deliveries: Map<string, Promise<Delivery>>;
   readonly state: JobState;
+  /** Absent where no checkpoints are taken. */
+  readonly saver?: JobSaver | undefined;
+  /** It goes on from a checkpoint of another run. */
+  readonly resumed?: Resumption | undefined;
   readonly masker: Masker;
   readonly matchers: MatcherSet;
   readonly services: ServiceVariables;

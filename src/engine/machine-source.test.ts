@@ -27,6 +27,16 @@ describe("the machine of a run", () => {
     expect([...fake.live]).toEqual([]);
   });
 
+  it("that is killed before it answers is lost with the cause that its provider knows", async () => {
+    const dieAtStart = { cause: "killed", reason: "it was killed by SIGKILL", console: "last words" } as const;
+    const { outcome, events } = await runYaml(WORKFLOW, { provider: fakeProvider({ dieAtStart }) });
+    expect(outcome).toMatchObject({ conclusion: "failure", error: { code: "MACHINE_START_FAILED" } });
+    expect(events.find((event) => event.type === "machine_lost")).toMatchObject(dieAtStart);
+    expect(events.find((event) => event.type === "job_completed")).toMatchObject({
+      reason: expect.stringContaining("it was killed by SIGKILL"),
+    });
+  });
+
   it("says when it was made before it was asked for", async () => {
     const fake = fakeProvider();
     const warm: Provider = {

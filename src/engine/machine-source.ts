@@ -7,16 +7,21 @@ import { setTimeout } from "node:timers/promises";
 import { EngineError } from "../lib/engine-error.ts";
 import type { MachineChoice } from "../plan/runner-map.ts";
 import { openAgent } from "../protocol/open-agent.ts";
-import type { Machine, Provider, ProviderName } from "../provider/provider.ts";
+import { MachineStartError } from "../provider/provider.ts";
+import type { Machine, MachineLoss, MachineSpec, Provider, ProviderName } from "../provider/provider.ts";
 import type { AttachedServices, NetworkPolicy, Services } from "../service/services.ts";
 import type { RunEventBody } from "../store/run-event.ts";
 import { createEgressLedger } from "./egress-ledger.ts";
 import type { JobMachine } from "./job-run.ts";
+import type { Resumption } from "./resumption.ts";
 import { machineEnvironment } from "./machine-environment.ts";
 
 export interface MachineSource extends AsyncDisposable {
-  /** Throws `EngineError` when no machine can be had; with one machine for the workflow, also for every such job after that. */
-  lease(choice: MachineChoice): Promise<MachineLease>;
+  /**
+   * `saved`: one that goes on from there, which is a machine of its own unless the workflow has none of the kind yet. Throws `EngineError`
+   * when no machine can be had; with one machine for the workflow, also for every such job after that.
+   */
+  lease(choice: MachineChoice, saved?: Resumption["machine"]): Promise<MachineLease>;
 }
 
 export interface MachineLease extends AsyncDisposable {
@@ -51,13 +56,14 @@ const EXPLANATION_MS = 2_000;
 export function createMachineSource(wishes: MachineWishes): MachineSource {
   let count = 0;
   const shared = new Map<string, Promise<MachineLease>>();
-  const provision = (choice: MachineChoice): Promise<MachineLease> =>
-    provisionMachine(wishes, choice, `${wishes.idPrefix}-${(count += 1)}`);
+  const provision = (choice: MachineChoice, saved?: Resumption["machine"]): Promise<MachineLease> =>
+    provisionMachine(wishes, choice, `${wishes.idPrefix}-${(count += 1)}`, saved);
   return {
-    async lease(choice) {
-      if (wishes.per === "job") return provision(choice);
+    async lease(choice, saved) {
+      if (wishes.per === "job") return provision(choice, saved);
       const key = kindOf(choice, wishes);
-      const lease = shared.get(key) ?? provision(choice);
+      if (saved !== undefined && shared.has(key)) return provision(choice, saved);
+      const lease = shared.get(key) ?? provision(choice, saved);
       shared.set(key, lease);
       return { ...(await lease), [Symbol.asyncDispose]: async () => undefined };
     },
@@ -75,17 +81,25 @@ function kindOf({ provider, image, cpus, memoryMib }: MachineChoice, wishes: Mac
   return JSON.stringify([name, image ?? null, cpus ?? wishes.cpus, memoryMib ?? wishes.memoryMib]);
 }
 
-function attachOnce(
-  attach: () => Promise<AttachedServices>,
-): AsyncDisposable & { readonly get: () => Promise<AttachedServices> } {
+function attachOnce(attach: () => Promise<AttachedServices>): AsyncDisposable & {
+  readonly get: () => Promise<AttachedServices>;
+  readonly now: () => AttachedServices | undefined;
+} {
   let attached: Promise<AttachedServices> | undefined;
+  let now: AttachedServices | undefined;
   return {
-    get: () => (attached ??= attach()),
+    get: () => (attached ??= attach().then((services) => (now = services))),
+    now: () => now,
     [Symbol.asyncDispose]: async () => (await attached)?.[Symbol.asyncDispose](),
   };
 }
 
-async function provisionMachine(wishes: MachineWishes, choice: MachineChoice, id: string): Promise<MachineLease> {
+async function provisionMachine(
+  wishes: MachineWishes,
+  choice: MachineChoice,
+  id: string,
+  saved: Resumption["machine"] | undefined,
+): Promise<MachineLease> {
   const { services, emit, now } = wishes;
   const own = choice.provider === undefined || choice.provider === wishes.provider.name;
   const provider = own ? wishes.provider : await wishes.namedProvider(choice.provider);
@@ -94,11 +108,12 @@ async function provisionMachine(wishes: MachineWishes, choice: MachineChoice, id
   const stack = new AsyncDisposableStack();
   let made: Machine | undefined;
   try {
-    const { certificateAuthorities } = wishes;
-    const cpus = choice.cpus ?? wishes.cpus;
-    const memoryMib = choice.memoryMib ?? wishes.memoryMib;
-    const spec = { id, cpus, memoryMib, certificateAuthorities, image: choice.image };
-    const machine = await provider.provision(spec, wishes.kill);
+    const spec = specOf(wishes, choice, id, saved);
+    const { cpus, memoryMib, image, certificateAuthorities } = spec;
+    const machine =
+      saved === undefined
+        ? await provider.provision(spec, wishes.kill)
+        : await restored(provider, spec, saved, wishes.kill);
     made = machine;
     const { isolation } = machine;
     const { name } = wishes.repository;
@@ -107,7 +122,16 @@ async function provisionMachine(wishes: MachineWishes, choice: MachineChoice, id
       await machine[Symbol.asyncDispose]();
       emit({ type: "machine_destroyed", machine: id });
     });
-    const agent = stack.use(await openAgent(machine.agent));
+    let agent = await openAgent(machine.agent);
+    stack.defer(() => agent[Symbol.asyncDispose]());
+    const save = async (directory: string, signal: AbortSignal): Promise<string | undefined> => {
+      const after = await machine.save?.(directory, signal);
+      if (after === undefined) return `provider ${provider.name} cannot save a machine`;
+      await agent[Symbol.asyncDispose]();
+      agent = await openAgent(after.agent);
+      if (after.egress !== undefined) (await attached.get()).moveTo(after.egress);
+      return after.failure;
+    };
     const egress = createEgressLedger();
     const apiNotes = new Set<string>();
     const attached = stack.use(
@@ -150,7 +174,12 @@ async function provisionMachine(wishes: MachineWishes, choice: MachineChoice, id
       machine: {
         id,
         isolation,
-        agent,
+        made: { provider: provider.name, cpus, memoryMib, image, certificateAuthorities },
+        get agent() {
+          return agent;
+        },
+        connections: () => attached.now()?.connections() ?? 0,
+        ...(machine.save === undefined ? {} : { save }),
         bulk: machine.bulk,
         memoryMib,
         oomKills: async () => (await machine.oomKills?.()) ?? 0,
@@ -167,11 +196,58 @@ async function provisionMachine(wishes: MachineWishes, choice: MachineChoice, id
     };
   } catch (error) {
     // Before it is disposed of: afterwards nobody says any more how it ended.
-    const isLost = error instanceof EngineError && error.code === "MACHINE_LOST";
-    const reason = isLost && made !== undefined ? await explainLoss(error, made, emit) : error;
+    const reason = await explainFailure(error, id, made, emit);
     await stack.disposeAsync();
     throw reason;
   }
+}
+
+/** One that goes on is what the saved one was, whatever is wished for now. */
+function specOf(
+  wishes: MachineWishes,
+  choice: MachineChoice,
+  id: string,
+  saved: Resumption["machine"] | undefined,
+): MachineSpec {
+  if (saved !== undefined) {
+    const { cpus, memoryMib, image, certificateAuthorities } = saved;
+    return { id, cpus, memoryMib, image, certificateAuthorities };
+  }
+  const { certificateAuthorities } = wishes;
+  const cpus = choice.cpus ?? wishes.cpus;
+  const memoryMib = choice.memoryMib ?? wishes.memoryMib;
+  return { id, cpus, memoryMib, certificateAuthorities, image: choice.image };
+}
+
+async function restored(
+  provider: Provider,
+  spec: MachineSpec,
+  saved: Resumption["machine"],
+  kill: AbortSignal,
+): Promise<Machine> {
+  if (provider.name === saved.provider && provider.restore !== undefined) {
+    return provider.restore(spec, saved.directory, kill);
+  }
+  throw new EngineError(
+    "CHECKPOINT_UNUSABLE",
+    `A machine of provider ${saved.provider} cannot go on with provider ${provider.name}`,
+    { hint: `--provider ${saved.provider}` },
+  );
+}
+
+async function explainFailure(
+  error: unknown,
+  id: string,
+  made: Machine | undefined,
+  emit: MachineWishes["emit"],
+): Promise<unknown> {
+  if (error instanceof MachineStartError) {
+    emitLoss(id, error.loss, emit);
+    const message = `Cannot start machine ${id}: ${error.loss.reason}`;
+    return new EngineError(error.code, message, { cause: error, hint: error.hint });
+  }
+  const isLost = error instanceof EngineError && error.code === "MACHINE_LOST";
+  return isLost && made !== undefined ? explainLoss(error, made, emit) : error;
 }
 
 async function explainLoss(error: EngineError, machine: Machine, emit: MachineWishes["emit"]): Promise<EngineError> {
@@ -179,12 +255,10 @@ async function explainLoss(error: EngineError, machine: Machine, emit: MachineWi
   if (error.code === "GUEST_REFUSED") return error;
   const loss = await Promise.race([machine.lost, setTimeout(EXPLANATION_MS, undefined, { ref: false })]);
   const reason = loss?.reason ?? error.message;
-  emit({
-    type: "machine_lost",
-    machine: machine.id,
-    cause: loss?.cause ?? "agent_silent",
-    reason,
-    console: loss?.console ?? "",
-  });
+  emitLoss(machine.id, loss ?? { cause: "agent_silent", reason, console: "" }, emit);
   return new EngineError("MACHINE_LOST", `Machine ${machine.id} was lost: ${reason}`, { cause: error });
+}
+
+function emitLoss(machine: string, { cause, reason, console }: MachineLoss, emit: MachineWishes["emit"]): void {
+  emit({ type: "machine_lost", machine, cause, reason, console });
 }

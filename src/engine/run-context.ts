@@ -3,8 +3,9 @@ import type { Masker } from "../joblog/masker.ts";
 import type { EngineError } from "../lib/engine-error.ts";
 import type { Semaphore } from "../lib/semaphore.ts";
 import type { Plan } from "../plan/plan.ts";
-import type { RunEventBody } from "../store/run-event.ts";
+import type { JobKey, RunEventBody } from "../store/run-event.ts";
 import type { RunIdentity } from "./job-run.ts";
+import type { EndedJob } from "./saved-job.ts";
 import type { RunDependencies, RunSettings } from "./run-settings.ts";
 
 export interface RunContext {
@@ -16,6 +17,8 @@ export interface RunContext {
   /** Stands for the token of whichever job reads it, in secrets that a calling job passes on. Opens nothing. */
   readonly passedToken: string;
   readonly masker: Masker;
+  /** How the jobs ended that have ended, but for those that were skipped. */
+  readonly ended: Map<JobKey, EndedJob>;
   readonly oneMachine: boolean;
   /** Jobs that may be in machines at the same time. */
   readonly slots: Semaphore;

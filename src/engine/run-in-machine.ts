@@ -9,7 +9,8 @@ import { contextsInMachine, jobContexts } from "./contexts.ts";
 import { leaveOut } from "./end-without-running.ts";
 import { endedAs } from "./job-end.ts";
 import type { InstanceEnd, JobRecord } from "./job-end.ts";
-import type { JobInstance, JobRun } from "./job-run.ts";
+import type { JobInstance, JobMachine, JobRun } from "./job-run.ts";
+import { JobSaver } from "./job-saver.ts";
 import { deployedTo, environmentName } from "./job-environment.ts";
 import { newJobState } from "./job-state.ts";
 import { jobSettings, jobSurroundings } from "./job-settings.ts";
@@ -18,8 +19,11 @@ import { jobClaims } from "./job-claims.ts";
 import { serveJob } from "./job-services.ts";
 import { jobToken, ownTokenFor } from "./job-token.ts";
 import type { JobToken } from "./job-token.ts";
+import { liveJob } from "./live-job.ts";
 import type { MachineLease, MachineSource } from "./machine-source.ts";
 import { concludeWithoutRunning, notReached } from "./report-step.ts";
+import type { Resumption } from "./resumption.ts";
+import type { RunContext } from "./run-context.ts";
 import { runJob } from "./run-job.ts";
 import { timeLimit } from "./time-limit.ts";
 import type { TimeLimit } from "./time-limit.ts";
@@ -39,6 +43,7 @@ export async function runInMachine(
   const { run } = workflow;
   const { emit, dependencies } = run;
   const startedAt = dependencies.now();
+  const resumption = resumptionOf(run, instance);
   const ended = (end: InstanceEnd): InstanceEnd => completeJob(run, instance, end, { startedAt });
   const cannotStart = (reason: string): InstanceEnd => {
     notReached(emit, instance.key, instance.steps, reason);
@@ -55,7 +60,7 @@ export async function runInMachine(
 
   let lease: MachineLease;
   try {
-    lease = await machines.lease(settings.machine);
+    lease = await machines.lease(settings.machine, resumption?.machine);
   } catch (error) {
     // A provider that was interrupted may call it what it likes.
     if (signals.kill.aborted) {
@@ -97,12 +102,14 @@ export async function runInMachine(
     machine: held.machine,
     contexts,
     defaults,
-    trackingId: `github_${dependencies.newId()}`,
+    trackingId: resumption?.saved.trackingId ?? `github_${dependencies.newId()}`,
     actions: dependencies.actions,
     deliveries: new Map(),
-    state: newJobState(env, workflow.inputs),
+    state: resumption?.saved.state ?? newJobState(env, workflow.inputs),
+    saver: saverFor(run, held.machine),
+    resumed: resumption,
     masker: run.masker,
-    matchers: new MatcherSet(),
+    matchers: resumption === undefined ? new MatcherSet() : MatcherSet.restore(resumption.saved.matchers),
     services,
     emit,
     newId: dependencies.newId,
@@ -112,11 +119,23 @@ export async function runInMachine(
     kill: AbortSignal.any([signals.kill, cancelLimit.signal]),
     debug: run.settings.debug,
   };
+  using _admission = dependencies.door?.admit(liveJob(job));
   const result = await runJob(job, { timeoutMinutes, timedOut: limit.signal });
+  await job.saver?.settled();
   const lost = result.lost && (await held.explain(result.lost));
   const taken = result.conclusion === "cancelled" && typeof cancel.reason === "string" ? cancel.reason : undefined;
   const end: InstanceEnd = { ...result, lost, reason: lost?.message ?? result.reason ?? taken, tolerated };
   return completeJob(run, instance, end, { startedAt, environment: deployedTo(job, environment) });
+}
+
+function resumptionOf({ settings }: RunContext, { key }: JobInstance): Resumption | undefined {
+  return settings.resumption?.saved.job === key ? settings.resumption : undefined;
+}
+
+function saverFor({ settings, dependencies, ended }: RunContext, machine: JobMachine): JobSaver | undefined {
+  const { checkpoints, now } = dependencies;
+  if (checkpoints === undefined || machine.save === undefined) return undefined;
+  return new JobSaver({ run: settings.run, checkpoints, machine: machine.made, ended, now });
 }
 
 interface Decided {

@@ -12,15 +12,17 @@ import type { Permissions } from "../workflow/permissions.ts";
 import type { Step } from "../workflow/workflow.ts";
 import { BackgroundSteps, whyLost } from "./background-steps.ts";
 import { jobScope } from "./contexts.ts";
-import { deliverActions } from "./deliver-actions.ts";
+import { deliverActions, forgetMovedActions } from "./deliver-actions.ts";
 import type { Delivery, JobRun } from "./job-run.ts";
 import { openStepLog } from "./open-step-log.ts";
 import { concludeWithoutRunning, notReached, reportStep } from "./report-step.ts";
+import type { Resumption } from "./resumption.ts";
 import { collectRest, runControl } from "./run-control.ts";
 import { runPosts } from "./run-posts.ts";
 import { runPres } from "./run-pre.ts";
 import { runStep } from "./run-step.ts";
 import type { StepEnd } from "./run-step.ts";
+import { textsOf } from "./saved-job.ts";
 import { stepName } from "./step-name.ts";
 import type { StepPlace } from "./step-run.ts";
 import { noteVitals } from "./step-trouble.ts";
@@ -47,15 +49,18 @@ export async function runJob(given: JobRun, limits: JobLimits): Promise<JobResul
   const job: JobRun = { ...given, kill: AbortSignal.any([given.kill, background.broken]) };
   const remaining = [...job.instance.steps];
   try {
-    const start = await setUp(job);
+    leaveOutOthers(job, remaining);
+    const start = await setUp(job, remaining);
     if (start.kind !== "delivered" && !job.kill.aborted) return await neverStarted(job, remaining, start, limits);
-    await runPres(job);
+    await runPres(job, withoutPre(job, remaining));
     for (let next = remaining[0]; next !== undefined && !job.kill.aborted; next = remaining[0]) {
+      await job.saver?.before(job, next);
       remaining.shift();
       await runDeclared(job, next, remaining, background);
     }
     await collectRest(job, background);
-    await runPosts(job);
+    // What the steps have left to do comes after the last of them, and that was not asked for.
+    if (job.resumed?.until === undefined) await runPosts(job);
     if (job.kill.aborted) return killed(job, remaining);
     return await complete(job, () => ended(job, job.state.status, limits));
   } catch (error) {
@@ -117,12 +122,13 @@ function killed(job: JobRun, remaining: readonly PlannedStep[]): JobResult {
 }
 
 /** Empty workspace and temp, nothing of an earlier job in the same machine that still runs, and the actions that the job uses. */
-async function setUp(job: JobRun): Promise<Delivery> {
+async function setUp(job: JobRun, steps: readonly PlannedStep[]): Promise<Delivery> {
   let delivery: Delivery = { kind: "stopped" };
   await reportStep(job, { ref: "set-up", phase: "set_up", name: "Set up job" }, async () => {
     const log = openStepLog(job, "set-up", { outputs: {}, state: {} });
-    await makeReady(job, log);
-    const ways = job.instance.steps.map(({ way }) => way);
+    if (job.resumed === undefined) await makeReady(job, log);
+    else await goOn(job, log, job.resumed);
+    const ways = steps.map(({ way }) => way);
     delivery = await deliverActions(job, log, ways, AbortSignal.any([job.cancel, job.kill]));
     if (delivery.kind === "failed") log.error(delivery.message);
     return endOfSetUp(delivery);
@@ -144,7 +150,7 @@ function endOfSetUp(delivery: Delivery): StepEnd {
 }
 
 async function makeReady(job: JobRun, log: StepLog): Promise<void> {
-  const { machine, workflow, instance, permissions, plan } = job;
+  const { machine, workflow, instance, permissions } = job;
   const { layout, agent } = machine;
   log.line(`Machine: ${machine.id}`);
   log.line(`Isolation: ${machine.isolation}`);
@@ -160,13 +166,52 @@ async function makeReady(job: JobRun, log: StepLog): Promise<void> {
       layout.actions,
     ],
   });
-  await agent.writeFile({
-    path: `${layout.temp}/_github_workflow/event.json`,
+  await writeEvent(job);
+  await noteVitals(job);
+}
+
+async function writeEvent({ machine, plan }: JobRun): Promise<void> {
+  await machine.agent.writeFile({
+    path: `${machine.layout.temp}/_github_workflow/event.json`,
     content: JSON.stringify(plan.event.payload),
     mode: 0o644,
     user: "runner",
   });
+}
+
+/** The machine is as it was before the step that comes next. */
+async function goOn(job: JobRun, log: StepLog, { run, saved, prepare }: Resumption): Promise<void> {
+  const { machine, permissions } = job;
+  log.line(`Machine: ${machine.id}`);
+  log.line(`Isolation: ${machine.isolation}`);
+  log.line(`Goes on from run ${run}, before step ${saved.step} of job ${saved.job}`);
+  logPermissions(log, permissions);
+  await forgetMovedActions(job);
+  await writeEvent(job);
+  await prepare?.(job);
   await noteVitals(job);
+}
+
+/** Of a job that goes on from a checkpoint: steps that ran before it, and those that are not to run. */
+function leaveOutOthers({ resumed, emit, instance }: JobRun, steps: PlannedStep[]): void {
+  if (resumed === undefined) return;
+  const { run, saved, until = Infinity } = resumed;
+  const leaveOut = (others: readonly PlannedStep[], reason: string): void =>
+    concludeWithoutRunning(emit, instance.key, others, { kind: "skipped", reason });
+  const before = steps.filter(({ step }) => step.number < saved.step);
+  const beyond = steps.filter(({ step }) => step.number > until);
+  leaveOut(before, `its turn was in run ${run}, which this one goes on from`);
+  leaveOut(beyond, "it was not asked for");
+  steps.splice(0, before.length);
+  steps.splice(steps.length - beyond.length);
+}
+
+/** A step that is as it was had its `pre` then. */
+function withoutPre({ workflow, instance, resumed }: JobRun, steps: readonly PlannedStep[]): readonly PlannedStep[] {
+  if (resumed === undefined) return steps;
+  const { steps: texts } = textsOf(workflow, instance);
+  const isNew = (index: number): boolean => texts[index] !== resumed.saved.texts.steps[index];
+  return steps.filter(({ step }) => isNew(step.number - 1));
 }
 
 function logPermissions(log: StepLog, permissions: Permissions): void {

@@ -195,19 +195,29 @@ function cancelUnlessInsisting(
   return own.signal;
 }
 
-/** A job that ended well in an earlier attempt is not run again, and those that need it see what it came to then. */
+/**
+ * A job that ended well in an earlier attempt is not run again, and neither is one that had ended before the moment that the run goes
+ * on from, however it did. Those that need it see what it came to then.
+ */
 function endOfEarlierAttempt({ run }: WorkflowRun, instance: JobInstance<Job>): InstanceEnd | undefined {
-  const { earlier } = run.settings;
-  const ended = earlier?.succeeded.get(instance.key);
-  if (earlier === undefined || ended === undefined) return undefined;
-  return endAsEarlier(run, instance, `it succeeded in run ${earlier.run}`, ended.outputs);
+  const { earlier, resumption } = run.settings;
+  const succeeded = earlier?.succeeded.get(instance.key);
+  if (earlier !== undefined && succeeded !== undefined) {
+    const reason = `it succeeded in run ${earlier.run}`;
+    return endAsEarlier(run, instance, reason, { ...succeeded, conclusion: "success", tolerated: false });
+  }
+  const ended = resumption?.saved.ended.get(instance.key);
+  if (resumption === undefined || ended === undefined) return undefined;
+  return endAsEarlier(run, instance, `it ended with ${ended.conclusion} in run ${resumption.run}`, ended);
 }
 
-/** One that ended well has had a condition that was true. Its cells are known by their keys only when its matrix is expanded. */
+/** What ran then has had a condition that was true. Its cells are known by their keys only when its matrix is expanded. */
 function ranEarlier(workflow: WorkflowRun, job: Job): boolean {
   const key = keyBelow(workflow, job.id);
-  const keys = [...(workflow.run.settings.earlier?.succeeded.keys() ?? [])];
-  return keys.some((other) => other === key || other.startsWith(`${key} (`));
+  const { earlier, resumption } = workflow.run.settings;
+  const resumed = resumption === undefined ? [] : [resumption.saved.job, ...resumption.saved.ended.keys()];
+  const keys = [...(earlier?.succeeded.keys() ?? []), ...resumed];
+  return keys.some((other) => other === key || other.startsWith(`${key} (`) || other.startsWith(`${key} / `));
 }
 
 function isCall(instance: JobInstance<Job>): instance is CallInstance {

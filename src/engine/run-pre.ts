@@ -4,7 +4,7 @@
  * fails fails the job. Whoever has one and a `post` registers the `post` here, so it runs after those of all other steps.
  */
 import type { ExpressionTemplate } from "../expression/template.ts";
-import type { Way } from "../plan/plan.ts";
+import type { PlannedStep, Way } from "../plan/plan.ts";
 import type { UsesStep } from "../workflow/workflow.ts";
 import { actionInputs } from "./action-inputs.ts";
 import { childPlace, compositeScope, postBlock } from "./composite-action.ts";
@@ -24,9 +24,9 @@ import type { Execution, StepPlace, StepRun } from "./step-run.ts";
 
 const NEVER = new AbortController().signal;
 
-export async function runPres(job: JobRun): Promise<void> {
+export async function runPres(job: JobRun, steps: readonly PlannedStep[]): Promise<void> {
   const { scope, posts } = job.state;
-  for (const { step, way } of job.instance.steps) {
+  for (const { step, way } of steps) {
     if (job.kill.aborted) return;
     if (step.kind !== "uses" || !hasPre(job, way)) continue;
     const ref = `pre-${step.number}`;

@@ -1,10 +1,13 @@
 /** What a run is told, and what it needs of the world. Chosen by the edges, read by the engine. */
 import type { ActionSource } from "../action/action-source.ts";
+import type { JobDoor } from "../door/live-job.ts";
 import type { RunnerMap } from "../plan/runner-map.ts";
 import type { Provider, ProviderName } from "../provider/provider.ts";
 import type { NetworkPolicy, Services } from "../service/services.ts";
 import type { ConcurrencyGroups } from "./concurrency-groups.ts";
+import type { Checkpoints } from "./checkpoints.ts";
 import type { CancelLadder } from "./exec-process.ts";
+import type { Resumption } from "./resumption.ts";
 import type { Conclusion, FateCounts, RunEventBody } from "../store/run-event.ts";
 
 export interface RunSettings {
@@ -25,6 +28,8 @@ export interface RunSettings {
   readonly skipUnsupported: boolean;
   /** Jobs that ended well in an earlier attempt, by key: not run again, and their outputs are there for those that need them. */
   readonly earlier: EarlierAttempt | undefined;
+  /** A job that goes on from a checkpoint; `earlier` says how the others ended in that run. */
+  readonly resumption?: Resumption | undefined;
   /** From `--env`: laid over the workflow's `env`. */
   readonly env: { readonly [name: string]: string };
   readonly machinePer: "workflow" | "job";
@@ -62,12 +67,16 @@ export interface RunDependencies {
   readonly concurrency: ConcurrencyGroups;
   readonly services: Services;
   readonly actions: ActionSource;
+  /** Undefined: none are taken. */
+  readonly checkpoints?: Checkpoints | undefined;
   readonly emit: (event: RunEventBody) => void;
   /** Monotonic, in ms. */
   readonly now: () => number;
   /** Unique and unguessable, `[0-9a-f-]`. */
   readonly newId: () => string;
   readonly ladder: CancelLadder;
+  /** Told of each job while its machine is its own. */
+  readonly door?: JobDoor | undefined;
 }
 
 /** `cancel` asks (the contract's ladder, `always()` steps still run); `kill` ends everything at once. */

@@ -39,7 +39,8 @@ export async function runWorkflow(
   const { provider, now } = dependencies;
   const startedAt = now();
   const ledger = createFateLedger();
-  const masker = new Masker();
+  const { resumption } = settings;
+  const masker = resumption === undefined ? new Masker() : Masker.restore(resumption.saved.masks);
   const emit = (event: RunEventBody): void => {
     ledger.note(event);
     dependencies.emit(maskEvent(event, masker));
@@ -56,6 +57,7 @@ export async function runWorkflow(
     identity: { id: String(settings.runId), number: settings.runNumber, attempt: settings.earlier?.attempt ?? 1 },
     passedToken: `hearth_${dependencies.newId()}`,
     masker,
+    ended: new Map(),
     oneMachine,
     slots: new Semaphore(oneMachine ? 1 : settings.maxParallelJobs),
     trouble: { error: undefined },
@@ -84,6 +86,9 @@ export async function runWorkflow(
     ...(settings.earlier === undefined
       ? {}
       : { attempt: settings.earlier.attempt, firstRun: settings.earlier.firstRun }),
+    ...(resumption === undefined
+      ? {}
+      : { from: { run: resumption.run, job: resumption.saved.job, step: resumption.saved.step } }),
     provider: provider.name,
     declaredSteps,
   });

@@ -16,6 +16,7 @@ import type { Owner } from "./files.ts";
 import { hashFiles } from "./hash-files.ts";
 import { readInput } from "./input-device.ts";
 import { killTracked, signalProcess, signalTree } from "./process-tree.ts";
+import { runShell } from "./shell.ts";
 import { packDirectory, unpackDirectory } from "./tar.ts";
 import { readVitals } from "./vitals.ts";
 
@@ -48,6 +49,7 @@ export function agentHandlers(options: AgentOptions): AgentHandlers {
         running.delete(request.id);
       }
     },
+    shell: (request, host) => runShell(request, ownerFor(request.user), host),
     signal: async ({ id, signal, scope }) => {
       // One that has ended meanwhile needs no signal any more.
       const pid = running.get(id);

@@ -112,7 +112,8 @@ function pump(source: Readable, name: OutputStream, host: ExecListener): { waiti
   };
 }
 
-function preferForOutOfMemory(pid: number): void {
+/** So that a step, and not the agent, is ended when memory runs out. */
+export function preferForOutOfMemory(pid: number): void {
   try {
     writeFileSync(`/proc/${pid}/oom_score_adj`, OOM_SCORE);
   } catch {

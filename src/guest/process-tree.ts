@@ -24,8 +24,9 @@ export function signalProcess(pid: number, signal: Signal): void {
 
 /** Signals the tree that `leader` started. SIGKILL is repeated until nothing of the tree is left. */
 export async function signalTree(leader: number, signal: Signal): Promise<void> {
-  if (signal === "SIGKILL") return await killAll(() => treeOf(leader));
-  for (const pid of treeOf(leader)) signalProcess(pid, signal);
+  const sessions = new Set([leader]);
+  if (signal === "SIGKILL") return await killAll(() => treeOf(leader, sessions));
+  for (const pid of treeOf(leader, sessions)) signalProcess(pid, signal);
 }
 
 /** Kills every process that carries `RUNNER_TRACKING_ID=<id>`, as GitHub's runner does at the end of a job (ACTIONS-CONTRACT §3.2). */
@@ -64,15 +65,21 @@ interface ProcessStat {
   readonly zombie: boolean;
 }
 
-function treeOf(leader: number): number[] {
+/** `sessions` are those of the tree, and learns of more: by them a process is found again whose parent was killed meanwhile. */
+function treeOf(leader: number, sessions: Set<number>): number[] {
   const processes = allPids().flatMap((pid) => statOf(pid) ?? []);
   if (processes.length === 0) return groupAlive(leader) ? [-leader] : [];
   const tree = new Set(
-    processes.filter(({ pid, session }) => pid === leader || session === leader).map(({ pid }) => pid),
+    processes.filter(({ pid, session }) => pid === leader || sessions.has(session)).map(({ pid }) => pid),
   );
   for (let before = -1; before !== tree.size;) {
     before = tree.size;
-    for (const { pid, parent } of processes) if (tree.has(parent)) tree.add(pid);
+    for (const { pid, parent, session } of processes) {
+      if (!tree.has(parent)) continue;
+      tree.add(pid);
+      // Whoever leads one has made it.
+      if (session === pid) sessions.add(session);
+    }
   }
   return processes.filter(({ pid, zombie }) => tree.has(pid) && !zombie).map(({ pid }) => pid);
 }

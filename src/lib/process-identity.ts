@@ -27,6 +27,11 @@ export function isAlive(identity: ProcessIdentity): boolean {
   }
 }
 
+/** Whether this host has been started anew since that process was there. */
+export function isOfEarlierBoot({ bootId }: ProcessIdentity): boolean {
+  return bootId !== undefined && bootId !== readBootId();
+}
+
 function readBootId(): string | undefined {
   return readProc("/proc/sys/kernel/random/boot_id")?.trim();
 }

@@ -6,6 +6,7 @@
  *   /ready            -> Ready
  *   /exec             ExecRequest -> frames (`frame.ts`), trailer `x-exit`: ExecExit as JSON
  *   /signal           SignalRequest -> {}
+ *   /shell            frames (`shell-frame.ts`), the first of them ShellRequest -> the terminal's bytes, trailer `x-exit` as of `/exec`
  *   /files/read       ReadFileRequest -> bytes; 404 when there is no such file, 413 when it is larger than asked for
  *   /files/write      WriteFileRequest -> {}
  *   /files/unpack     query `path`: body is a tar stream -> {}; query `from`, InputRange as JSON: it is read from there, no body
@@ -21,6 +22,7 @@ import {
   int,
   literal,
   maximum,
+  minimum,
   minLength,
   maxLength,
   nonnegative,
@@ -33,7 +35,7 @@ import {
   union,
 } from "zod/mini";
 import type { infer as Infer } from "zod/mini";
-import { MAX_INPUT_BYTES } from "./limits.ts";
+import { MAX_INPUT_BYTES, MAX_SHELL_ARGUMENT } from "./limits.ts";
 
 export { MAX_FRAME_BYTES, MAX_REQUEST_BYTES } from "./limits.ts";
 
@@ -86,6 +88,22 @@ export const ExecExit = object({
   failure: optional(string().check(maxLength(4096))),
 });
 export type ExecExit = Infer<typeof ExecExit>;
+
+/** Columns and rows of a terminal: what the kernel keeps them in holds no more. */
+const extent = int().check(minimum(1), maximum(65_535));
+
+export const TerminalSize = object({ columns: extent, rows: extent });
+export type TerminalSize = Infer<typeof TerminalSize>;
+
+/** One program with a terminal of its own, of which it is the foreground job. Members as in `ExecRequest`. */
+export const ShellRequest = object({
+  argv: array(string().check(maxLength(MAX_SHELL_ARGUMENT))).check(minLength(1), maxLength(256)),
+  env: variables,
+  cwd: string(),
+  user: union([literal("runner"), literal("root")]),
+  size: TerminalSize,
+});
+export type ShellRequest = Infer<typeof ShellRequest>;
 
 /** `process`: the process that was started only; `tree`: it and everything it started. */
 export const SignalRequest = object({

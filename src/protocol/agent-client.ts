@@ -6,7 +6,9 @@ import type {
   InputRange,
   Ready,
   ResetRequest,
+  ShellRequest,
   SignalRequest,
+  TerminalSize,
   Vitals,
   VitalsRequest,
 } from "./agent-api.ts";
@@ -23,6 +25,19 @@ export type ReadBack =
   | { readonly kind: "missing" }
   | { readonly kind: "too_large"; readonly sizeBytes: number };
 
+/** A program with a terminal, as it runs. */
+export interface ShellSession {
+  /** As if typed. Resolves when there is room for more; what comes after the end is dropped. Calls are kept in their order. */
+  write(bytes: Uint8Array): Promise<void>;
+  resize(size: TerminalSize): void;
+  /** Nothing more will be typed: what reads finds the end, as after Ctrl-D. */
+  endInput(): void;
+  /** Kills the program and all that it started; `ended` says SIGHUP then. Safe to call again, also after the end. */
+  hangUp(): void;
+  /** When all its output was taken. Rejects as `AgentClient.exec` does. */
+  readonly ended: Promise<ExecExit>;
+}
+
 /**
  * Every method throws `EngineError` GUEST_PROTOCOL when the guest breaks the protocol or its deadline, GUEST_REFUSED when it
  * answers with an error of its own, and MACHINE_LOST when the stream ends. Calls may be made at the same time.
@@ -34,6 +49,8 @@ export interface AgentClient extends AsyncDisposable {
     request: ExecRequest,
     onOutput: (stream: OutputStream, chunk: Buffer) => void | Promise<void>,
   ): Promise<ExecResult>;
+  /** `onOutput` as for `exec`; a terminal has one stream. What cannot be started is told by `ended`, as `failure`. */
+  shell(request: ShellRequest, onOutput: (chunk: Buffer) => void | Promise<void>): ShellSession;
   signal(request: SignalRequest): Promise<void>;
   /** Undefined when there is no such file. Throws GUEST_REFUSED when it is larger than `maxBytes`. */
   readFile(path: string, maxBytes: number): Promise<Buffer | undefined>;

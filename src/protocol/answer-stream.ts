@@ -4,6 +4,7 @@
  * was broken off.
  */
 import type { ClientHttp2Stream, IncomingHttpHeaders } from "node:http2";
+import { writeOrWait } from "./write-or-wait.ts";
 
 const MAX_PIECE_BYTES = 64 << 10;
 
@@ -48,6 +49,11 @@ export class AnswerStream {
       });
     }
     return this.#finished() || this.#status !== undefined ? "enough" : "more";
+  }
+
+  /** Sends a piece of what goes on beside the answer; resolves when there is room for more or nobody takes any. */
+  sendBeside(piece: Uint8Array): Promise<void> {
+    return writeOrWait(this.#stream, piece);
   }
 
   endBody(): void {

@@ -5,13 +5,15 @@
 import type { Duplex } from "node:stream";
 import { untilAborted } from "../lib/deadline.ts";
 import { EngineError } from "../lib/engine-error.ts";
-import type { ExecRequest, InputRange, Ready, Vitals } from "./agent-api.ts";
-import type { AgentClient, ExecResult, OutputStream } from "./agent-client.ts";
+import type { ExecExit, ExecRequest, InputRange, Ready, ShellRequest, Vitals } from "./agent-api.ts";
+import type { AgentClient, ExecResult, OutputStream, ShellSession } from "./agent-client.ts";
 import { AGENT_TIMING, AgentSession } from "./agent-session.ts";
 import type { AgentTiming } from "./agent-session.ts";
 import type { AnswerStream } from "./answer-stream.ts";
-import { ExecAnswer } from "./exec-answer.ts";
+import { ExecAnswer, checkedExit } from "./exec-answer.ts";
 import { MAX_REQUEST_BYTES } from "./limits.ts";
+import { HUNG_UP, remoteShell } from "./remote-shell.ts";
+import { encodeOpening } from "./shell-frame.ts";
 
 const MAX_ANSWER_BYTES = 1 << 20;
 const MAX_PACKED_BYTES = 64 * 2 ** 30;
@@ -29,6 +31,7 @@ interface Answer {
 }
 
 type OnOutput = (stream: OutputStream, chunk: Buffer) => void | Promise<void>;
+type OnTerminal = (chunk: Buffer) => void | Promise<void>;
 
 class ConnectedAgent implements AgentClient {
   readonly #session: AgentSession;
@@ -69,10 +72,40 @@ class ConnectedAgent implements AgentClient {
     }
     const { ExecExit } = await schemas();
     const exit = this.#parsed(ExecExit, await this.#trailer(stream, "x-exit"));
+    return this.#orBroken(() => answer.finish(exit));
+  }
+
+  shell(request: ShellRequest, onOutput: OnTerminal): ShellSession {
     try {
-      return answer.finish(exit);
+      const opening = encodeOpening(request);
+      if (opening.length > MAX_REQUEST_BYTES) throw tooLarge(opening.length);
+      const stream = this.#session.open("/shell");
+      void stream.sendBeside(opening);
+      const hungUp = new AbortController();
+      hungUp.signal.addEventListener("abort", () => stream.cancel());
+      return remoteShell(stream, this.#shellEnd(stream, onOutput, hungUp.signal), () => hungUp.abort());
     } catch (error) {
-      throw error instanceof EngineError ? this.#session.fail(error) : error;
+      return remoteShell(undefined, Promise.reject(error), () => undefined);
+    }
+  }
+
+  async #shellEnd(stream: AnswerStream, onOutput: OnTerminal, hungUp: AbortSignal): Promise<ExecExit> {
+    const unwatch = this.#session.watch();
+    try {
+      await this.#session.within(this.#timing.answerMs, "begin an answer", stream.status());
+      if (!hungUp.aborted) await this.#accepted(stream);
+      for (let bytes = await stream.next(); bytes !== "end"; bytes = await stream.next()) {
+        if (hungUp.aborted) break;
+        if (bytes === "broken") throw await this.#session.causeOfClose();
+        await onOutput(bytes);
+      }
+      if (hungUp.aborted) return HUNG_UP;
+      const { ExecExit } = await schemas();
+      const exit = this.#parsed(ExecExit, await this.#trailer(stream, "x-exit"));
+      return this.#orBroken(() => checkedExit(exit));
+    } finally {
+      unwatch();
+      stream.cancel();
     }
   }
 
@@ -232,8 +265,12 @@ class ConnectedAgent implements AgentClient {
   }
 
   #checked(answer: ExecAnswer, bytes: Buffer): { stream: OutputStream; chunk: Buffer }[] {
+    return this.#orBroken(() => answer.push(bytes));
+  }
+
+  #orBroken<T>(read: () => T): T {
     try {
-      return answer.push(bytes);
+      return read();
     } catch (error) {
       throw error instanceof EngineError ? this.#session.fail(error) : error;
     }
@@ -273,9 +310,13 @@ function schemas(): Promise<typeof import("./agent-api.ts")> {
 function encoded(request: object): Buffer {
   const body = Buffer.from(JSON.stringify(request));
   if (body.length > MAX_REQUEST_BYTES) {
-    throw new EngineError("GUEST_REFUSED", `A request of ${body.length} bytes is more than ${MAX_REQUEST_BYTES}`);
+    throw tooLarge(body.length);
   }
   return body;
+}
+
+function tooLarge(sizeBytes: number): EngineError {
+  return new EngineError("GUEST_REFUSED", `A request of ${sizeBytes} bytes is more than ${MAX_REQUEST_BYTES}`);
 }
 
 function refused(body: string): EngineError {

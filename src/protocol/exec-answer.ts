@@ -55,8 +55,8 @@ export class ExecAnswer {
   }
 }
 
-/** Exactly one of exit code, signal and failure, each in its range. */
-function checkedExit(exit: ExecExit): ExecExit {
+/** Exactly one of exit code, signal and failure, each in its range. Throws `EngineError` GUEST_PROTOCOL. */
+export function checkedExit(exit: ExecExit): ExecExit {
   const { code, signal, failure } = exit;
   const said = [code, signal, failure].filter((part) => part !== null && part !== undefined);
   if (said.length !== 1) throw broken("an exit that is not one of code, signal and failure");

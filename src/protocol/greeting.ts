@@ -8,7 +8,7 @@ import type { Duplex } from "node:stream";
 import { EngineError } from "../lib/engine-error.ts";
 
 /** More than an old session can have had in flight: its flow-control window is 16 MiB. */
-const MAX_SKIPPED_BYTES = 32 << 20;
+export const MAX_SKIPPED_BYTES = 32 << 20;
 /** Longest line looked for, and so all that has to be remembered of what was skipped. */
 const MAX_LINE_BYTES = 128;
 

@@ -3,22 +3,27 @@
  * objects costs 15 ms to load and a millisecond a step (docs/adr/0007). The stream that stands for it carries nothing; it is
  * what a machine has, and closing it is what ends an agent.
  */
-import { Duplex, Readable } from "node:stream";
+import { Duplex, PassThrough, Readable } from "node:stream";
 import { untilAborted } from "../lib/deadline.ts";
 import { EngineError } from "../lib/engine-error.ts";
 import type {
+  ExecExit,
   ExecRequest,
   HashFilesRequest,
   InputRange,
   Ready,
   ResetRequest,
+  ShellRequest,
   SignalRequest,
   Vitals,
   VitalsRequest,
   WriteFileRequest,
 } from "./agent-api.ts";
-import type { AgentClient, ExecResult, OutputStream } from "./agent-client.ts";
+import type { AgentClient, ExecResult, OutputStream, ShellSession } from "./agent-client.ts";
 import type { AgentHandlers } from "./agent-handlers.ts";
+import { HUNG_UP } from "./remote-shell.ts";
+import type { ShellInput } from "./shell-frame.ts";
+import { writeOrWait } from "./write-or-wait.ts";
 
 const offered = new WeakMap<Duplex, AgentHandlers>();
 
@@ -67,13 +72,45 @@ class InProcessAgent implements AgentClient {
     return { ...exit, files };
   }
 
+  shell(request: ShellRequest, onOutput: (chunk: Buffer) => void | Promise<void>): ShellSession {
+    const hungUp = new AbortController();
+    const input = new PassThrough({ objectMode: true });
+    const send = (piece: ShellInput): Promise<void> => writeOrWait(input, piece);
+    const end = async (): Promise<ExecExit> => {
+      const output = new OutputQueue((_stream, chunk) => onOutput(chunk), () => hungUp.abort());
+      try {
+        const exit = await this.#ask(() =>
+          this.#handlers.shell(request, {
+            input,
+            write: (bytes) => output.write("stdout", bytes),
+            onDrain: (resume) => output.onDrain(resume),
+            gone: AbortSignal.any([this.#closed.signal, hungUp.signal]),
+          }),
+        );
+        await output.delivered();
+        return hungUp.signal.aborted ? HUNG_UP : exit;
+      } finally {
+        input.destroy();
+      }
+    };
+    const ended = end();
+    ended.catch(() => undefined);
+    return {
+      write: (bytes) => send({ kind: "input", bytes: Buffer.from(bytes) }),
+      resize: (size) => void send({ kind: "size", size }),
+      endInput: () => void input.end(),
+      hangUp: () => hungUp.abort(),
+      ended,
+    };
+  }
+
   signal(request: SignalRequest): Promise<void> {
     return this.#ask(() => this.#handlers.signal(request));
   }
 
   readFile(path: string, maxBytes: number): Promise<Buffer | undefined> {
-    return this.#ask(() => {
-      const read = this.#handlers.readFile({ path, maxBytes });
+    return this.#ask(async () => {
+      const read = await this.#handlers.readFile({ path, maxBytes });
       if (read.kind === "too_large") throw new Error(`${path} is ${read.sizeBytes} bytes, more than ${maxBytes}`);
       return read.kind === "content" ? read.content : undefined;
     });

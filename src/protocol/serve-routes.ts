@@ -39,16 +39,18 @@ async function answer(stream: ServerHttp2Stream, path: string, handlers: AgentHa
   switch (url.pathname) {
     case "/ready":
       await body(stream);
-      return sendJson(stream, handlers.ready());
+      return sendJson(stream, await handlers.ready());
     case "/exec":
       return sendExec(stream, api.ExecRequest.parse(await body(stream)), handlers);
+    case "/shell":
+      return await sendShell(stream, handlers);
     case "/signal":
       await handlers.signal(api.SignalRequest.parse(await body(stream)));
       return sendJson(stream, {});
     case "/files/read":
-      return sendFile(stream, handlers.readFile(api.ReadFileRequest.parse(await body(stream))));
+      return sendFile(stream, await handlers.readFile(api.ReadFileRequest.parse(await body(stream))));
     case "/files/write":
-      handlers.writeFile(api.WriteFileRequest.parse(await body(stream)));
+      await handlers.writeFile(api.WriteFileRequest.parse(await body(stream)));
       return sendJson(stream, {});
     case "/files/unpack":
       await unpack(stream, url.searchParams, handlers);
@@ -63,7 +65,7 @@ async function answer(stream: ServerHttp2Stream, path: string, handlers: AgentHa
       await handlers.reset(api.ResetRequest.parse(await body(stream)));
       return sendJson(stream, {});
     case "/vitals":
-      return sendJson(stream, handlers.vitals(api.VitalsRequest.parse(await body(stream))));
+      return sendJson(stream, await handlers.vitals(api.VitalsRequest.parse(await body(stream))));
     default:
       return send(stream, 404, "no such route");
   }
@@ -110,6 +112,16 @@ async function sendExec(stream: ServerHttp2Stream, request: ExecRequest, handler
   if (stream.destroyed) return;
   trailers["x-exit"] = asciiJson(exit);
   stream.end(Buffer.concat(files.flatMap((file, index) => encodeFile(index, file))));
+}
+
+async function sendShell(stream: ServerHttp2Stream, handlers: AgentHandlers): Promise<void> {
+  const [{ ShellRequest }, { serveShell }] = await Promise.all([import("./agent-api.ts"), import("./serve-shell.ts")]);
+  const trailers: Record<string, string> = {};
+  stream.once("wantTrailers", () => stream.sendTrailers(trailers));
+  const exit = await serveShell(stream, (value) => ShellRequest.parse(value), handlers);
+  if (stream.destroyed) return;
+  trailers["x-exit"] = asciiJson(exit);
+  stream.end();
 }
 
 async function sendTar(stream: ServerHttp2Stream, tar: Readable): Promise<void> {

@@ -7,6 +7,7 @@
  * sockets, mounts, directories) is gone when disposal resolves, whatever state the machine was in.
  */
 import type { Duplex } from "node:stream";
+import { EngineError } from "../lib/engine-error.ts";
 import type { InputRange } from "../protocol/agent-api.ts";
 
 /** Closed set: a user reads these in every run's header (DESIGN §1.6). */
@@ -115,6 +116,17 @@ export interface MachineLoss {
   readonly console: string;
 }
 
+/** MACHINE_START_FAILED of a machine that was there and ended before its agent had answered: its provider knows how. */
+export class MachineStartError extends EngineError {
+  readonly loss: MachineLoss;
+
+  constructor(machine: string, loss: MachineLoss, options: { cause?: unknown; hint?: string | undefined } = {}) {
+    const message = `Cannot start machine ${machine}: ${loss.reason}\n${loss.console}`;
+    super("MACHINE_START_FAILED", message.trimEnd(), options);
+    this.loss = loss;
+  }
+}
+
 export type ProviderName = "firecracker" | "qemu" | "gvisor" | "host" | "fake";
 
 export interface Provider {
@@ -123,8 +135,9 @@ export interface Provider {
   /** Whether this host can make such machines now, and if not the exact fix. Changes nothing; may take seconds the first time. */
   probe(): Promise<Probe>;
   /**
-   * Resolves when the guest's agent has answered. Throws `EngineError` MACHINE_START_FAILED, IMAGE_MISSING or
-   * PROVIDER_UNAVAILABLE, or the signal's reason when it was aborted; in either case nothing is left behind. Any number at once.
+   * Resolves when the guest's agent has answered. Throws `EngineError` MACHINE_START_FAILED (`MachineStartError` where the
+   * machine was there and ended), IMAGE_MISSING or PROVIDER_UNAVAILABLE, or the signal's reason when it was aborted; in either case
+   * nothing is left behind. Any number at once.
    */
   provision(spec: MachineSpec, signal: AbortSignal): Promise<Machine>;
   /**

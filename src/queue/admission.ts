@@ -143,12 +143,17 @@ export function admitted(
   admission: Admission,
   { run, onWait }: { readonly run: string | undefined; readonly onWait: (machine: string, lack: string) => void },
 ): Provider {
+  const placed = async (spec: MachineSpec, signal: AbortSignal, make: () => Promise<Machine>): Promise<Machine> => {
+    const place = await admission.admit({ spec, provider, run }, { signal, onWait: (lack) => onWait(spec.id, lack) });
+    return await provisionIn(place, make);
+  };
+  const { restore } = provider;
   return {
     ...provider,
-    async provision(spec, signal) {
-      const place = await admission.admit({ spec, provider, run }, { signal, onWait: (lack) => onWait(spec.id, lack) });
-      return await provisionIn(place, () => provider.provision(spec, signal));
-    },
+    provision: (spec, signal) => placed(spec, signal, () => provider.provision(spec, signal)),
+    ...(restore !== undefined && {
+      restore: (spec, directory, signal) => placed(spec, signal, () => restore(spec, directory, signal)),
+    }),
   };
 }
 

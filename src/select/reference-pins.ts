@@ -57,7 +57,8 @@ export class ReferencePins {
     if (this.#options.locked) {
       return { fault: `is not pinned${where} (--locked)`, fix: "run hearth lock, and review what it writes" };
     }
-    if (this.#lock !== undefined) {
+    // One that pins translations alone says nothing of commits.
+    if (this.#lock !== undefined && Object.keys(this.#lock.uses).length > 0) {
       this.warn(reference, LOCK_FILE, `${nameOf(reference)} is not pinned: hearth lock adds it`);
     }
     return undefined;

@@ -16,7 +16,7 @@ function fault(text: string): string {
 }
 
 describe("translate of hearth.yml", () => {
-  it("is on with rules and no model where nothing is said", () => {
+  it("is on with rules where nothing is said", () => {
     expect(settings("vars: {}")).toEqual(DEFAULT_TRANSLATE);
     expect(settings("translate: {}")).toEqual(DEFAULT_TRANSLATE);
     expect(settings("translate:")).toEqual(DEFAULT_TRANSLATE);
@@ -28,9 +28,8 @@ describe("translate of hearth.yml", () => {
     expect(settings("translate: { rules: false }")).toMatchObject({ on: true, rules: false });
   });
 
-  it("names a model, and actions that are always translated", () => {
-    const read = settings("translate:\n  always: [Octo/*, a/b]\n  model: { provider: ollama, name: 'm:7b' }\n");
-    expect(read.model).toEqual({ provider: "ollama", name: "m:7b" });
+  it("names actions that are always translated", () => {
+    const read = settings("translate:\n  always: [Octo/*, a/b]\n");
     const always = alwaysTranslated({ translate: read });
     const reference = { owner: "octo", name: "x", path: "", ref: "v1" };
     expect(always(reference)).toBe("hearth.yml:2:3 (translate.always)");
@@ -41,11 +40,11 @@ describe("translate of hearth.yml", () => {
 
   it.each([
     ["translate: on", "1:12 translate: Expected off, or a mapping"],
-    ["translate: { rule: true }", "translate.rule: There is no key 'rule' here; allowed are: always, rules, model"],
+    ["translate: { rule: true }", "translate.rule: There is no key 'rule' here; allowed are: always, rules"],
     ["translate: { rules: 1 }", "translate.rules: Expected true or false"],
     ["translate:\n  always: octo", "2:11 translate.always: Expected a list"],
     ["translate: { always: [octo] }", "translate.always[0]: Expected owner/name"],
-    ["translate: { model: { url: x } }", "translate.model.url: There is no key 'url' here"],
+    ["translate: { model: { name: x } }", "translate.model: There is no key 'model' here"],
   ])("%s is a fault with its place", (text, message) => {
     expect(fault(text)).toContain(message);
   });

@@ -4,7 +4,7 @@ import { isAllowed } from "../action/policy.ts";
 import type { RemoteReference } from "../action/reference.ts";
 import type { Position } from "../lib/diagnostic.ts";
 import { readPatterns, readSwitch } from "./action-policy.ts";
-import { fault, HEARTH_FILE, readMembers, textOf } from "./settings-node.ts";
+import { fault, HEARTH_FILE, readMembers } from "./settings-node.ts";
 import type { Place, Reader } from "./settings-node.ts";
 
 export interface TranslateSettings {
@@ -14,25 +14,22 @@ export interface TranslateSettings {
   readonly rules: boolean;
   /** `owner/name` and `owner/*` in lower case, that are translated though they could run, and where that is said. */
   readonly always: { readonly patterns: readonly string[]; readonly at: Position } | undefined;
-  /** Which model is asked; what the operator says stands over it. */
-  readonly model: { readonly provider: string | undefined; readonly name: string | undefined } | undefined;
 }
 
-export const DEFAULT_TRANSLATE: TranslateSettings = { on: true, rules: true, always: undefined, model: undefined };
+export const DEFAULT_TRANSLATE: TranslateSettings = { on: true, rules: true, always: undefined };
 
-/** `false` or `off`, or a mapping of `always`, `rules` and `model`. */
+/** `false` or `off`, or a mapping of `always` and `rules`. Which model is asked is for the operator, not for a repository. */
 export function readTranslate(reader: Reader, place: Place): TranslateSettings {
   const { node } = place;
   if (isScalar(node) && node.value !== null) {
     if (node.value === false || node.value === "off") return { ...DEFAULT_TRANSLATE, on: false };
-    fault(reader, place, "Expected off, or a mapping of always, rules, model");
+    fault(reader, place, "Expected off, or a mapping of always, rules");
     return DEFAULT_TRANSLATE;
   }
   let settings = DEFAULT_TRANSLATE;
   readMembers(reader, place, {
     always: (value) => (settings = { ...settings, always: { patterns: readPatterns(reader, value), at: value.at } }),
     rules: (value) => (settings = { ...settings, rules: readSwitch(reader, value) }),
-    model: (value) => (settings = { ...settings, model: readModel(reader, value) }),
   });
   return settings;
 }
@@ -48,13 +45,4 @@ export function alwaysTranslated({
     if (!on || always === undefined || !isAllowed(reference, always.patterns)) return undefined;
     return `${HEARTH_FILE}:${always.at.line}:${always.at.column} (translate.always)`;
   };
-}
-
-function readModel(reader: Reader, place: Place): TranslateSettings["model"] {
-  let model: TranslateSettings["model"] = { provider: undefined, name: undefined };
-  readMembers(reader, place, {
-    provider: (value) => (model = { name: model?.name, provider: textOf(reader, value, "the name of a provider") }),
-    name: (value) => (model = { provider: model?.provider, name: textOf(reader, value, "the name of a model") }),
-  });
-  return model;
 }

@@ -191,10 +191,13 @@ describe("ways with translations", () => {
     expect(await wayOf("o/unknown@v1", always)).toMatchObject({ what: expect.stringContaining("translate.always") });
   });
 
-  it("are never a translation where policy refuses the action, unless it is always translated", async () => {
+  it("are never a translation where policy refuses the action, even if it is to be translated always", async () => {
     const uses = "codecov/codecov-action@v4";
     expect(await wayOf(uses, { policy })).toMatchObject({ kind: "unsupported", fix: "ask" });
-    expect(await wayOf(uses, { policy, translatesAlways: () => "here" })).toMatchObject({ kind: "translated" });
+    expect(await wayOf(uses, { policy, translatesAlways: () => "here" })).toMatchObject({
+      kind: "unsupported",
+      fix: "ask",
+    });
     expect(await wayOf(uses, {}, stopped)).toMatchObject({ kind: "unsupported", fix: "look" });
   });
 });

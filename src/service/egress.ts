@@ -15,9 +15,17 @@ export interface Doors {
   readonly services: Server;
 }
 
+export interface ServedEgress extends Disposable {
+  /** That are open now. */
+  connections(): number;
+  /** Serves this stream instead: connections by the one before end. */
+  moveTo(transport: Duplex): void;
+}
+
 /** Serves until disposal or the end of the stream. Disposal closes every connection that came through and the stream itself. */
-export function serveEgress(transport: Duplex, doors: Doors): Disposable {
+export function serveEgress(first: Duplex, doors: Doors): ServedEgress {
   const closeUnlessUsed = watchFirstRequests(doors);
+  let open = 0;
   const http2 = createServer({
     settings: { ...HTTP2_SETTINGS, maxConcurrentStreams: MAX_STREAMS },
     maxSessionMemory: MAX_SESSION_MEMORY_MB,
@@ -25,11 +33,11 @@ export function serveEgress(transport: Duplex, doors: Doors): Disposable {
     maxSessionInvalidFrames: 100,
   });
   http2.on("session", (session) => {
+    const own = transport;
     widenSessionWindow(session);
-    session.on("error", () => transport.destroy());
-    session.once("close", () => transport.destroy());
+    session.on("error", () => own.destroy());
+    session.once("close", () => own.destroy());
   });
-  http2.on("sessionError", () => transport.destroy());
   http2.on("stream", (stream, headers) => {
     // One that breaks is the guest's business; its server sees the close.
     stream.on("error", () => {});
@@ -40,17 +48,31 @@ export function serveEgress(transport: Duplex, doors: Doors): Disposable {
     }
     stream.respond({ ":status": 200 });
     const connection = new ConnectionStream(stream);
+    open += 1;
+    connection.once("close", () => (open -= 1));
     closeUnlessUsed(connection);
     doors[door].emit("connection", connection);
   });
-  transport.on("error", () => transport.destroy());
-  http2.emit("connection", transport);
+  let transport: Duplex;
+  const serve = (stream: Duplex): void => {
+    transport = stream;
+    stream.on("error", () => stream.destroy());
+    http2.emit("connection", stream);
+  };
+  http2.on("sessionError", () => transport.destroy());
+  const end = (): void => {
+    doors.proxy.closeAllConnections();
+    doors.services.closeAllConnections();
+    transport.destroy();
+  };
+  serve(first);
   return {
-    [Symbol.dispose]() {
-      doors.proxy.closeAllConnections();
-      doors.services.closeAllConnections();
-      transport.destroy();
+    connections: () => open,
+    moveTo(stream) {
+      end();
+      serve(stream);
     },
+    [Symbol.dispose]: end,
   };
 }
 

@@ -78,10 +78,13 @@ function attachEgress(
     ownAddresses,
   });
   const services = serveJobs(request.url ?? "", request, kept);
-  const serving = serveEgress(egress, { proxy, services: createOrigin(git, "", () => services.endpoints) });
+  const doors = { proxy, services: createOrigin(git, "", () => services.endpoints) };
+  const serving = serveEgress(egress, doors);
   return {
     url: undefined,
     openJob: services.openJob,
+    connections: () => serving.connections(),
+    moveTo: (stream) => serving.moveTo(stream),
     async [Symbol.asyncDispose]() {
       serving[Symbol.dispose]();
       await git[Symbol.asyncDispose]();
@@ -105,9 +108,18 @@ async function listen(
   const origin = `http://127.0.0.1:${address.port}`;
   const services = serveJobs(origin, request, kept);
   endpoints = services.endpoints;
+  let connections = 0;
+  server.on("connection", (socket) => {
+    connections += 1;
+    socket.once("close", () => (connections -= 1));
+  });
   return {
     url: `${origin}/${secret}`,
     openJob: services.openJob,
+    connections: () => connections,
+    moveTo() {
+      throw new Error("a machine without an egress stream has none to move to");
+    },
     async [Symbol.asyncDispose]() {
       const closed = new Promise((resolve) => server.close(resolve));
       server.closeAllConnections();

@@ -50,6 +50,10 @@ export interface AttachedServices extends AsyncDisposable {
   readonly url: string | undefined;
   /** From here on the job's tokens open the services to it, until the answer is disposed. */
   openJob(job: ServedJob): JobServices;
+  /** Connections of the machine that are open now, to the services and outside. */
+  connections(): number;
+  /** The machine was saved and has another stream: all connections end, jobs and their tokens stay. Only where `egress` was given. */
+  moveTo(egress: Duplex): void;
 }
 
 /** Takes the pieces of some bytes in order, cut anywhere; true when what it was given until now holds a secret of the run. */

@@ -163,7 +163,9 @@ describe("listing", () => {
     const path = join(stateDir, "runs", writer.run, "run.json");
     // The same pid, but started at another time: a pid used again.
     writeFileSync(path, readFileSync(path, "utf8").replace(/"startTicks":"\d+"/, '"startTicks":"1"'));
-    expect(await store.list()).toMatchObject([{ state: { status: "lost" } }]);
+    expect(await store.list()).toMatchObject([{ state: { status: "lost", cause: "killed" } }]);
+    writeFileSync(path, readFileSync(path, "utf8").replace(/"bootId":"[^"]+"/, '"bootId":"another boot"'));
+    expect(await store.list()).toMatchObject([{ state: { status: "lost", cause: "host_restarted" } }]);
     await writer.close();
   });
 

@@ -11,7 +11,8 @@ import { int, number, object, optional, safeParse, string } from "zod/mini";
 import { EngineError } from "../lib/engine-error.ts";
 import { readBeginning, readEnding, readEvents } from "./event-reader.ts";
 import { openEventWriter } from "./event-writer.ts";
-import { identifyProcess, isAlive } from "../lib/process-identity.ts";
+import { identifyProcess, isAlive, isOfEarlierBoot } from "../lib/process-identity.ts";
+import type { ProcessIdentity } from "../lib/process-identity.ts";
 import type { NewRun, RunState, RunStore, RunWriter, StoredRun } from "./run-store.ts";
 
 const RunFile = object({
@@ -191,9 +192,13 @@ async function readRun(runsDir: string, run: string): Promise<StoredRun | undefi
   const { process: writer, ...known } = parsed.data;
   const { beginning, ending } = await readEnds(join(runsDir, run, "events.jsonl"));
   const identity = { pid: writer.pid, bootId: writer.bootId, startTicks: writer.startTicks };
-  const state: RunState =
-    ending === undefined ? { status: isAlive(identity) ? "in_progress" : "lost" } : { status: "completed", ending };
+  const state: RunState = ending === undefined ? withoutEnding(identity) : { status: "completed", ending };
   return { ...known, title: beginning?.title, attempt: beginning?.attempt ?? 1, firstRun: beginning?.firstRun, state };
+}
+
+function withoutEnding(writer: ProcessIdentity): RunState {
+  if (isAlive(writer)) return { status: "in_progress" };
+  return { status: "lost", cause: isOfEarlierBoot(writer) ? "host_restarted" : "killed" };
 }
 
 async function readEnds(path: string): Promise<{

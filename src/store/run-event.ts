@@ -65,6 +65,8 @@ export type RunEvent = { readonly at: string } & (
       readonly attempt?: number;
       /** Beside `attempt`: the run that was the first one. All attempts have its `github.run_id`. */
       readonly firstRun?: string;
+      /** It goes on from a checkpoint of that run: what was before this step ran there and not here. */
+      readonly from?: { readonly run: string; readonly job: JobKey; readonly step: number };
       readonly provider: ProviderName;
       readonly declaredSteps: number;
     }
@@ -129,6 +131,18 @@ export type RunEvent = { readonly at: string } & (
       readonly fate: Fate;
       readonly durationMs: number;
     } & StepRef)
+  /** The machine and the job as they were before that declared step are kept from now on; the machine was held up for so long. */
+  | {
+      readonly type: "checkpoint";
+      readonly job: JobKey;
+      readonly before: number;
+      readonly durationMs: number;
+      readonly machineBytes: number;
+      /** On the disk, beside the checkpoints that were there. */
+      readonly addedBytes: number;
+    }
+  /** None could be taken there, and none will be of this job. */
+  | { readonly type: "checkpoint_failed"; readonly job: JobKey; readonly before: number; readonly reason: string }
   /** A job changed something through GitHub's API: what it sent, cut when it is long. */
   | {
       readonly type: "api_write";

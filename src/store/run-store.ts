@@ -57,8 +57,11 @@ export interface StoredRun extends NewRun {
   readonly state: RunState;
 }
 
-/** `lost`: its process is gone and it never said how it ended. */
+/**
+ * `lost`: its process is gone and it never said how it ended. `killed`: by a signal, or by the kernel for want of memory, while
+ * the host ran on.
+ */
 export type RunState =
   | { readonly status: "in_progress" }
-  | { readonly status: "lost" }
+  | { readonly status: "lost"; readonly cause: "killed" | "host_restarted" }
   | { readonly status: "completed"; readonly ending: Extract<RunEvent, { type: "run_completed" }> };

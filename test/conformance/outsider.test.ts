@@ -25,6 +25,8 @@ async function claimsOf(trusted: boolean): Promise<JobClaims | undefined> {
         seen.push(claims);
         return { stepVariables: {}, actionVariables: {}, secrets: [], [Symbol.dispose]: () => undefined };
       },
+      connections: () => 0,
+      moveTo: () => undefined,
       [Symbol.asyncDispose]: async () => undefined,
     }),
   };

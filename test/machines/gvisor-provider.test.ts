@@ -8,6 +8,7 @@ import { once } from "node:events";
 import { copyFile, cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { findImage } from "../../src/image/image-store.ts";
 import { runCommand } from "../../src/lib/run-command.ts";
@@ -35,6 +36,15 @@ async function killSandbox(id: string): Promise<void> {
   const sandbox = processes.find((entry) => entry.arguments.startsWith("runsc-sandbox"));
   if (sandbox === undefined) throw new Error(`no sandbox process of machine ${id}`);
   process.kill(sandbox.pid, "SIGKILL");
+}
+
+/** It may have ended by itself. */
+function kill(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
+  }
 }
 
 const provision = async (id: string, spec: Partial<MachineSpec> = {}) =>
@@ -166,7 +176,11 @@ describe("a gVisor machine", () => {
   });
 
   it.each([
-    ["ends at once", 'console.error("cannot go on"); process.exit(3);', /sandbox exited with 3\ncannot go on/],
+    [
+      "ends at once",
+      'console.error("cannot go on"); process.exit(3);',
+      /agent ended with status '3'\n(?:.*\n)?cannot go on/,
+    ],
     [
       "gives a wrong greeting",
       `const socket = require("node:net").connect(process.env.HEARTH_AGENT_SOCKET);
@@ -183,6 +197,23 @@ describe("a gVisor machine", () => {
       message: expect.stringMatching(message),
     });
     await rm(directory, { recursive: true });
+  });
+
+  it.each([
+    ["sandbox", /^runsc-sandbox/],
+    ["runsc", /^\S*\/runsc --root/],
+    ["namespace", /^unshare /],
+  ])("is lost with its cause when its %s is killed before it has answered", async (_, victim) => {
+    const outcome = provision("unborn").catch((error: unknown) => error);
+    let isOver = false;
+    void outcome.then(() => (isOver = true));
+    // One that is saved as a template, or copied from one, is made again.
+    while (!isOver) {
+      const processes = await processesOf(join(fixture.settings.runDir, "unborn"));
+      for (const { pid } of processes.filter((entry) => victim.test(entry.arguments))) kill(pid);
+      await delay(2);
+    }
+    expect(await outcome).toMatchObject({ code: "MACHINE_START_FAILED", loss: { cause: "killed" } });
   });
 
   it("starts from the image that is named, beside others from the default one", async () => {

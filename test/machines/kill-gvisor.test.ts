@@ -14,9 +14,5 @@ it("leaves nothing of a run in which Hearth, the sandbox or the agent is killed,
   expect(new Set(kills.map(({ victim }) => victim))).toEqual(new Set(["hearth", "machine", "agent"]));
   expect(kills.flatMap(({ left }) => left)).toEqual([]);
   expect(foreignLost).toEqual([]);
-  const causes = (struck: string) => kills.flatMap(({ victim, cause }) => (victim === struck ? [cause] : []));
-  expect(new Set(causes("agent"))).toEqual(new Set(["agent_ended"]));
-  // Killed before it was there it is not lost: it did not start.
-  const ofMachine = causes("machine").filter((cause) => cause !== "MACHINE_START_FAILED");
-  expect(ofMachine.filter((cause) => cause !== "killed")).toEqual([]);
+  expect(kills.filter(({ isRight }) => !isRight)).toEqual([]);
 });

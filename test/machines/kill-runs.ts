@@ -12,10 +12,11 @@ import { basename, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
 import { claimsDirectory, readClaims } from "../../src/provider/machine-claims.ts";
+import type { RunEvent } from "../../src/store/run-event.ts";
 import { parseEvents } from "../example-record.ts";
 import { leftovers } from "../leftovers.ts";
 import { sandbox } from "../run-hearth.ts";
-import type { RunningHearth, Sandbox } from "../run-hearth.ts";
+import type { HearthEnd, RunningHearth, Sandbox } from "../run-hearth.ts";
 import { dataDir } from "./gvisor-fixture.ts";
 
 const VICTIMS = ["hearth", "machine", "agent"] as const;
@@ -34,8 +35,10 @@ export interface KillOptions {
 export interface Kill {
   readonly victim: Victim;
   readonly afterMs: number;
-  /** What the record says; undefined where Hearth was killed. */
+  /** What the record says; undefined where Hearth was killed before there was one. */
   readonly cause: string | undefined;
+  /** The record names what was struck, or there is none. */
+  readonly isRight: boolean;
   /** From the strike to the end of Hearth. */
   readonly endedMs: number;
   readonly reapedMs: number;
@@ -65,6 +68,8 @@ jobs:
           done
           sleep 300
 `;
+/** How the record calls it, whenever it was struck. */
+const CAUSES: Readonly<Record<Victim, string>> = { hearth: "killed", machine: "killed", agent: "agent_ended" };
 const NEVER_SECONDS = "86400";
 const FOUND_DEADLINE_MS = 60_000;
 const STRIKE_AGAIN_MS = 5_000;
@@ -79,10 +84,10 @@ export async function killRuns(options: KillOptions): Promise<KillFigures> {
     const victim = VICTIMS[Math.floor(random() * VICTIMS.length)] ?? "hearth";
     const kill = await killOne(place, data, { ...options, victim, afterMs: Math.floor(random() * options.withinMs) });
     kills.push(kill);
-    const { afterMs, cause = "no record", endedMs, found, left } = kill;
+    const { afterMs, cause = "no record yet", isRight, endedMs, found, left } = kill;
     const rest = left.length === 0 ? "0 left" : `LEFT: ${left.join("; ")}`;
     options.progress(
-      `${number}: ${victim} after ${afterMs} ms: ${cause}, over in ${endedMs} ms, ${found} found, ${rest}`,
+      `${number}: ${victim} after ${afterMs} ms: ${isRight ? "" : "WRONG: "}${cause}, over in ${endedMs} ms, ${found} found, ${rest}`,
     );
   }
   return { kills, foreignLost: foreign.lost() };
@@ -111,17 +116,28 @@ async function killOne(
       .filter((line) => line.endsWith("}"))
       .join("\n"),
   );
-  const loss = events.find((event) => event.type === "machine_lost");
-  const error = events.find((event) => event.type === "run_completed")?.error?.code;
+  const run = events.find((event) => event.type === "run_started")?.run;
   const found = (await leftOf(place, data)).length;
   const reapedAtMs = performance.now();
   await place.run(["machines", "reap"], { env: { HEARTH_DATA: data } });
   const reapedMs = Math.round(performance.now() - reapedAtMs);
-  const cause =
-    victim === "hearth"
-      ? undefined
-      : (loss?.cause ?? error ?? `no cause, exit code ${end.exitCode}: ${end.stderr.trim().split("\n").at(-1) ?? ""}`);
-  return { victim, afterMs, cause, endedMs, reapedMs, found, left: await leftOf(place, data) };
+  const cause = victim === "hearth" ? run && (await lostRun(place, run)) : causeOf(events, end);
+  const isRight = cause === CAUSES[victim] || (victim === "hearth" && run === undefined);
+  return { victim, afterMs, cause, isRight, endedMs, reapedMs, found, left: await leftOf(place, data) };
+}
+
+function causeOf(events: readonly RunEvent[], { exitCode, stderr }: HearthEnd): string {
+  const loss = events.find((event) => event.type === "machine_lost");
+  const error = events.find((event) => event.type === "run_completed")?.error;
+  const last = stderr.trim().split("\n").at(-1) ?? "";
+  return loss?.cause ?? `no cause, exit code ${exitCode}, ${error === undefined ? last : JSON.stringify(error)}`;
+}
+
+/** As `hearth runs` tells it of a run that cannot tell it itself. */
+async function lostRun(place: Sandbox, run: string): Promise<string> {
+  const kept: unknown = JSON.parse((await place.run(["runs", "--json"])).stdout);
+  const found = Array.isArray(kept) ? kept.find((entry: { readonly run?: unknown }) => entry.run === run) : undefined;
+  return found === undefined ? "no cause, no such run" : String(found.lost ?? found.status);
 }
 
 /** Resolves to when it struck. A machine that is killed while a template is made from it, or a copy, is made again: then again. */

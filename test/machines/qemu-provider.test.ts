@@ -6,6 +6,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { Readable } from "node:stream";
 import { packTar } from "modern-tar";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -42,6 +43,22 @@ providerContract("qemu, emulated", {
 });
 
 describe("a QEMU machine", () => {
+  it("is lost with its cause when it is killed before it has answered", async () => {
+    const id = `${OWN}unborn`;
+    const outcome = createQemuProvider(fixture.options)
+      .provision(machineSpec(id), signal)
+      .catch((error: unknown) => error);
+    let isOver = false;
+    void outcome.then(() => (isOver = true));
+    // One that is saved as a template, or copied from one, is made again.
+    while (!isOver) {
+      for (const pid of await qemuProcesses(id)) process.kill(pid, "SIGKILL");
+      await delay(50);
+    }
+    expect(await outcome).toMatchObject({ code: "MACHINE_START_FAILED", loss: { cause: "killed" } });
+    expect(await qemuLeftovers(fixture.options.dataDir, id)).toEqual([]);
+  });
+
   describe("once started", () => {
     const pem = "-----BEGIN CERTIFICATE-----\nhearth-test-authority\n-----END CERTIFICATE-----";
     let machine: Machine;

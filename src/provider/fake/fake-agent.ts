@@ -5,6 +5,7 @@ import { buffer } from "node:stream/consumers";
 import type { ExecExit, ExecRequest, InputRange, Vitals } from "../../protocol/agent-api.ts";
 import type { OutputStream, ReadBack } from "../../protocol/agent-client.ts";
 import type { AgentHandlers, ExecListener } from "../../protocol/agent-handlers.ts";
+import { fakeShell } from "./fake-shell.ts";
 
 /** By absolute path; a directory is the files below it, or an entry whose path ends in a slash. */
 export type FakeFiles = Map<string, Buffer>;
@@ -55,6 +56,7 @@ export function fakeAgent(guest: FakeGuest): AgentHandlers {
       running.delete(request.id);
       return { exit: exitOf(exec), files: request.read.map(({ path, maxBytes }) => readBack(files, path, maxBytes)) };
     },
+    shell: fakeShell,
     signal: async ({ id, signal }) => running.get(id)?.(signal),
     readFile: ({ path, maxBytes }) => readBack(files, path, maxBytes),
     writeFile: ({ path, content }) => void files.set(path, Buffer.from(content)),

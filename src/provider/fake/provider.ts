@@ -5,10 +5,14 @@
 import { randomUUID } from "node:crypto";
 import type { Duplex } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { deserialize, serialize } from "node:v8";
 import { EngineError } from "../../lib/engine-error.ts";
 import type { ExecRequest, Vitals } from "../../protocol/agent-api.ts";
 import { duplexPair } from "../../protocol/duplex-pair.ts";
 import { serveRoutes } from "../../protocol/serve-routes.ts";
+import { MachineStartError } from "../provider.ts";
 import type { Capabilities, Layout, Machine, MachineLoss, MachineSpec, Provider } from "../provider.ts";
 import { fakeAgent } from "./fake-agent.ts";
 import type { FakeExec, FakeFiles } from "./fake-agent.ts";
@@ -19,6 +23,8 @@ export interface FakeKnobs {
   readonly script?: (request: ExecRequest, machine: FakeMachine) => FakeExec | undefined;
   /** Provisioning fails with MACHINE_START_FAILED and this reason. */
   readonly failProvision?: string;
+  /** The machine ends so before it answers. */
+  readonly dieAtStart?: MachineLoss;
   /** The machine dies during its nth command, counted from 1. */
   readonly dieDuringExec?: number;
   /** The nth command gives no sign any more, and neither does the agent to a heartbeat. */
@@ -30,6 +36,9 @@ export interface FakeKnobs {
   /** The nth reset is refused. */
   readonly refuseReset?: number;
   readonly bootDelayMs?: number;
+  /** The nth save fails, and the machine runs on. */
+  readonly failSave?: number;
+  readonly dieDuringSave?: number;
   /** The machine has a way for bulk input; `full`: and no room. */
   readonly bulk?: "takes" | "full";
   /** Names of the images there are, beside the default one. */
@@ -58,7 +67,9 @@ export interface FakeProvider extends Provider {
 }
 
 const ISOLATION = "none (fake)";
-const CAPABILITIES: Capabilities = { isolation: "none", checkpoint: false, containers: false, egress: false };
+const CAPABILITIES: Capabilities = { isolation: "none", checkpoint: true, containers: false, egress: false };
+/** In the directory of a saved machine. */
+const SAVED_FILES = "files.bin";
 
 export function fakeProvider(knobs: FakeKnobs = {}): FakeProvider {
   const capabilities = { ...CAPABILITIES, ...knobs.capabilities };
@@ -79,7 +90,22 @@ export function fakeProvider(knobs: FakeKnobs = {}): FakeProvider {
       provisioned.push(machine);
       return startMachine(machine, spec, capabilities, knobs, live);
     },
+    ...(capabilities.checkpoint && {
+      restore: async (spec, directory, signal) => {
+        await boot(knobs, spec, signal);
+        const files = await readSavedFiles(directory);
+        const machine = { id: spec.id, spec, bootId: randomUUID(), files, execs: [] };
+        provisioned.push(machine);
+        return startMachine(machine, spec, capabilities, knobs, live);
+      },
+    }),
   };
+}
+
+async function readSavedFiles(directory: string): Promise<FakeFiles> {
+  const saved: unknown = deserialize(await readFile(join(directory, SAVED_FILES)));
+  if (!(saved instanceof Map)) throw new EngineError("CHECKPOINT_UNUSABLE", `${directory} holds no machine`);
+  return new Map([...saved].map(([path, content]) => [path, Buffer.from(content)]));
 }
 
 async function boot(knobs: FakeKnobs, spec: MachineSpec, signal: AbortSignal): Promise<void> {
@@ -91,6 +117,7 @@ async function boot(knobs: FakeKnobs, spec: MachineSpec, signal: AbortSignal): P
   if (spec.image !== undefined && knobs.images?.includes(spec.image) !== true) {
     throw new EngineError("IMAGE_MISSING", `Cannot start machine ${spec.id}: there is no image '${spec.image}'`);
   }
+  if (knobs.dieAtStart !== undefined) throw new MachineStartError(spec.id, knobs.dieAtStart);
   if (knobs.failProvision !== undefined) {
     throw new EngineError("MACHINE_START_FAILED", `Cannot start machine ${spec.id}: ${knobs.failProvision}`);
   }
@@ -103,7 +130,7 @@ function startMachine(
   knobs: FakeKnobs,
   live: Map<string, (loss: MachineLoss) => void>,
 ): Machine {
-  const [agent, guest] = duplexPair();
+  let [agent, guest] = duplexPair();
   const { promise: lost, resolve: lose } = Promise.withResolvers<MachineLoss>();
   const die = (loss: MachineLoss): void => {
     if (!live.has(spec.id)) return;
@@ -132,7 +159,22 @@ function startMachine(
       return knobs.script?.(request, machine);
     },
   });
-  const served = serveRoutes(guest, handlers);
+  let served = serveRoutes(guest, handlers);
+  let saves = 0;
+  const save: NonNullable<Machine["save"]> = async (directory) => {
+    agent.destroy();
+    await served;
+    saves += 1;
+    if (saves === knobs.dieDuringSave) {
+      die({ cause: "killed", reason: `died during save ${saves}`, console: "" });
+      throw new EngineError("MACHINE_LOST", `died during save ${saves}`);
+    }
+    const failure = saves === knobs.failSave ? "it holds what cannot be saved" : undefined;
+    if (failure === undefined) await writeFile(join(directory, SAVED_FILES), serialize(machine.files));
+    [agent, guest] = duplexPair();
+    served = serveRoutes(guest, handlers);
+    return { agent, egress: undefined, failure };
+  };
   const dispose = async (): Promise<void> => {
     live.delete(spec.id);
     agent.destroy();
@@ -147,6 +189,7 @@ function startMachine(
     egress: undefined,
     ...(knobs.bulk === undefined ? {} : { bulk: input }),
     ...(knobs.oomKills === undefined ? {} : { oomKills: hostKills(knobs.oomKills) }),
+    ...(capabilities.checkpoint && { save }),
     lost,
     [Symbol.asyncDispose]: dispose,
   };

@@ -1,11 +1,22 @@
 /** Why a machine is gone, from how its process ended and what its console said last. */
 import type { MachineLoss } from "../provider.ts";
-import type { VmEnd, VmProcess } from "./vm-process.ts";
+import type { ConsoleTail } from "../qemu/console-tail.ts";
+
+/** How its process ended. */
+export interface VmEnd {
+  readonly signal: string | undefined;
+  readonly reason: string;
+}
+
+interface VmTraces {
+  readonly console: Pick<ConsoleTail, "said" | "text">;
+  readonly ended: Promise<VmEnd>;
+}
 
 const PANIC = /Kernel panic - not syncing: ([^\r\n]*)[\r\n]/;
 
 /** Resolves when the guest has panicked or Firecracker has ended, for whatever cause; never rejects. */
-export async function untilLost({ console, ended }: Pick<VmProcess, "console" | "ended">): Promise<MachineLoss> {
+export async function untilLost({ console, ended }: VmTraces): Promise<MachineLoss> {
   const panicked = console
     .said(PANIC)
     .then((): VmEnd => ({ signal: undefined, reason: "the guest's kernel panicked" }));

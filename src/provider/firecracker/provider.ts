@@ -16,8 +16,9 @@ import { prepareKernel } from "../../image/kernel.ts";
 import { prepareDisks } from "../../image/squashfs.ts";
 import { prepareToolDisk } from "../../image/tool-cache.ts";
 import { VSOCK_PORTS } from "../../image/vsock-bridge.ts";
-import { untilAborted } from "../../lib/deadline.ts";
+import { untilAborted, withDeadline } from "../../lib/deadline.ts";
 import { EngineError } from "../../lib/engine-error.ts";
+import { MachineStartError } from "../provider.ts";
 import type { Capabilities, Isolation, Machine, MachineLoss, MachineSpec, Provider } from "../provider.ts";
 import type { Binaries } from "./binary.ts";
 import { boot } from "./boot.ts";
@@ -44,6 +45,7 @@ export interface FirecrackerProviderOptions extends FirecrackerHost {
 
 const CAPABILITIES: Capabilities = { isolation: "vm", checkpoint: false, containers: false, egress: true };
 const VSOCK = "vsock.sock";
+const END_DEADLINE_MS = 2_000;
 
 export function createFirecrackerProvider(options: FirecrackerProviderOptions): Provider {
   return {
@@ -90,14 +92,18 @@ async function provision(
   });
   try {
     const started = startGuest(vm, options, spec, binaries, disks, signal);
-    const lost = untilLost(vm).then(({ reason }) => {
-      throw new Error(reason);
+    const lost = untilLost(vm).then((loss) => {
+      throw new MachineStartError(spec.id, loss);
     });
     const [agent, egress] = await untilAborted(Promise.race([started, lost]), signal);
     return machineOf(spec, isolation, vm, agent, egress);
   } catch (error) {
+    // The streams close a moment before Firecracker has ended, but how it ended says more.
+    const isOver = error instanceof EngineError && error.code === "MACHINE_LOST";
+    const loss = isOver ? await withDeadline(untilLost(vm), END_DEADLINE_MS, () => undefined) : undefined;
     await vm[Symbol.asyncDispose]();
     signal.throwIfAborted();
+    if (loss !== undefined) throw new MachineStartError(spec.id, loss, { cause: error });
     throw startFailure(spec, error, vm.console.text());
   }
 }
@@ -151,6 +157,7 @@ async function startGuest(
 }
 
 function startFailure({ id }: MachineSpec, cause: unknown, console = ""): EngineError {
+  if (cause instanceof MachineStartError) return cause;
   if (cause instanceof EngineError && cause.code !== "MACHINE_LOST" && cause.code !== "GUEST_PROTOCOL") {
     if (cause.code !== "MACHINE_START_FAILED") return cause;
   } else if (!(cause instanceof Error)) {

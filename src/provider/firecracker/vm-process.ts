@@ -16,12 +16,15 @@ import { setTimeout as delay } from "node:timers/promises";
 import { withDeadline } from "../../lib/deadline.ts";
 import { EngineError } from "../../lib/engine-error.ts";
 import { claimDirectory, sweepAbandoned } from "../../lib/owned-directory.ts";
+import { MachineStartError } from "../provider.ts";
 import { ConsoleTail } from "../qemu/console-tail.ts";
 import { takeVmAccount } from "../vm-account.ts";
 import type { VmAccount } from "../vm-account.ts";
 import { FirecrackerClient } from "./client.ts";
 import { CGROUP_PARENT, jailDirectory, jailRoot, jailerArguments } from "./jailer.ts";
 import type { CgroupLimits } from "./jailer.ts";
+import { describeLoss } from "./loss.ts";
+import type { VmEnd } from "./loss.ts";
 
 export interface VmProcessOptions {
   readonly dataDir: string;
@@ -52,11 +55,6 @@ export interface VmProcess extends AsyncDisposable {
   socketPath(name: string): string;
   /** Resolves with how it ended, whoever ended it; never rejects. */
   readonly ended: Promise<VmEnd>;
-}
-
-export interface VmEnd {
-  readonly signal: string | undefined;
-  readonly reason: string;
 }
 
 const API_SOCKET = "api.sock";
@@ -99,7 +97,7 @@ export async function startVmProcess(
   undo.defer(() => end(child, ended, options.id));
   const socketPath = (name: string): string => `/proc/self/fd/${handle.fd}/${name}`;
   const client = new FirecrackerClient(socketPath(API_SOCKET));
-  await untilListening(client, ended, console, signal);
+  await untilListening(client, { id: options.id, ended, console }, signal);
   const life = undo.move();
   let disposal: Promise<void> | undefined;
   return {
@@ -197,15 +195,14 @@ function signalOf(code: number): string | undefined {
 /** The socket is there a moment before anybody listens on it. */
 async function untilListening(
   client: FirecrackerClient,
-  ended: Promise<VmEnd>,
-  console: ConsoleTail,
+  { id, ended, console }: { readonly id: string; readonly ended: Promise<VmEnd>; readonly console: ConsoleTail },
   signal: AbortSignal,
 ): Promise<void> {
   let over: VmEnd | undefined;
   void ended.then((end) => (over = end));
   for (const deadline = performance.now() + SOCKET_DEADLINE_MS; ; await delay(SOCKET_RETRY_MS)) {
     signal.throwIfAborted();
-    if (over !== undefined) throw startFailed(over.reason, console);
+    if (over !== undefined) throw new MachineStartError(id, describeLoss(over, console.text()));
     try {
       await client.describe();
       return;

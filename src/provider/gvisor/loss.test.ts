@@ -6,6 +6,11 @@ import type { SandboxEnd } from "./loss.ts";
 const AGENT_KILLED = "[INFO  tini (1)] Main child exited with signal (with signal 'Killed')\n";
 const AGENT_FAILED = "Error: no way to the host\n[INFO  tini (1)] Main child exited normally (with status '1')\n";
 const FIRST_PROCESS_KILLED = "unshare: sigprocmask unblock failed: Invalid argument\n";
+/** As runsc v0.0.0-20260905 said it when its sandbox was killed before it ran. */
+const NO_SANDBOX =
+  "running container: creating container: cannot create sandbox: cannot read client sync file: waiting for sandbox to start: EOF\n";
+const NO_ROOT =
+  'running container: starting container: starting root container: urpc method "containerManager.StartRoot" failed: connection reset by peer\n';
 
 const exited = (code: number): SandboxEnd => ({ kind: "exited", code });
 
@@ -25,6 +30,15 @@ describe("lossOf", () => {
       /killed 2 processes .* 512 MiB/,
     ],
     ["the kernel took the agent", exited(137), AGENT_KILLED, 1, "out_of_memory", /killed a process of it/],
+    [
+      "its process was killed before it had started",
+      exited(128),
+      NO_SANDBOX,
+      0,
+      "killed",
+      /while it was being started/,
+    ],
+    ["its process was killed while it started", exited(128), NO_ROOT, 0, "killed", /while it was being started/],
     ["runsc gave up", exited(128), "cannot do this", 0, "ended", "The sandbox exited with 128"],
   ])("when %s", (_, end, console, oomKills, cause, reason) => {
     const rest = { isExhausted: false, refusedTasks: 0, memoryMib: 512 };

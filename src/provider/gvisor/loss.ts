@@ -31,6 +31,9 @@ const KILLED = 137;
 const AGENT_ENDED = /^\[INFO {2}tini \(1\)\] Main child exited (?:normally|with signal) \((.*)\)$/m;
 /** When the first process of its namespace is killed, util-linux's unshare wants to die the same way, and fails at it. */
 const FIRST_PROCESS_KILLED = /^unshare: sigprocmask unblock failed/m;
+/** runsc's last words, and its exit code, when its sandbox goes without a word while it is being started. */
+const GONE_AT_START = /container: .*: (?:EOF|connection reset by peer|connection refused|broken pipe)$/m;
+const RUNSC_FAILED = 128;
 
 export function lossOf(evidence: SandboxEvidence): MachineLoss {
   const { end, console, oomKills, isExhausted, refusedTasks, memoryMib } = evidence;
@@ -48,6 +51,10 @@ export function lossOf(evidence: SandboxEvidence): MachineLoss {
   const isKilled =
     end.kind === "killed" || (end.kind === "exited" && (end.code === KILLED || FIRST_PROCESS_KILLED.test(console)));
   if (isKilled) return { cause: "killed", reason: "The sandbox was killed by SIGKILL", console };
+  if (end.kind === "exited" && end.code === RUNSC_FAILED && GONE_AT_START.test(console)) {
+    const reason = "The sandbox was gone without a word while it was being started, as one that is killed";
+    return { cause: "killed", reason, console };
+  }
   return { cause: "ended", reason: `The sandbox ${describeEnd(end)}`, console };
 }
 

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdtemp, readFile, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -33,6 +33,23 @@ describe("probeGvisor", () => {
     expect(JSON.stringify(probe)).toMatch(/cannot run a sandbox: it exited with/);
     expect(await readdir(dataDir)).toEqual([]);
   });
+
+  it.skipIf(process.getuid?.() !== 0)(
+    "tries again when its sandbox is killed, which says nothing of gVisor",
+    async () => {
+      const tries = join(dataDir, "tries");
+      await using programs = await fakePrograms({
+        // As runsc ends when its sandbox is killed.
+        runsc: `echo once >> ${tries}; exit 137`,
+        unshare: "exit 0",
+      });
+      expect(await probeGvisor(host(programs.directory))).toMatchObject({
+        ok: false,
+        reason: expect.stringContaining("it was killed by SIGKILL"),
+      });
+      expect(await readFile(tries, "utf8")).toBe("once\nonce\nonce\n");
+    },
+  );
 
   it("says when namespaces are what is missing, not runsc", async () => {
     await using programs = await fakePrograms({

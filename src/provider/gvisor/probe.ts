@@ -13,7 +13,8 @@ import type { CgroupRoot } from "../cgroup-root.ts";
 import type { Probe } from "../provider.ts";
 import { channelMount, ociConfig, readOnlyMount } from "./bundle.ts";
 import { openDoor } from "./guest-door.ts";
-import { describeEnd } from "./loss.ts";
+import { describeEnd, lossOf } from "./loss.ts";
+import type { SandboxEnd } from "./loss.ts";
 import type { Runsc } from "./runsc.ts";
 import { findRunsc, runArgv, tiedToUs } from "./runsc.ts";
 import { startSandbox } from "./sandbox-process.ts";
@@ -46,8 +47,20 @@ export async function probeGvisor(host: GvisorHost): Promise<Probe> {
   return { ok: true, isolation: "sandbox (gVisor)", detail: `${binary}, ${who}, ${describeLimits(host.cgroups)}` };
 }
 
-/** Undefined when a sandbox ran and could reach us; else why not, in one line. Leaves nothing behind. */
+/**
+ * Undefined when a sandbox ran and could reach us; else why not, in one line. One that somebody killed says nothing of gVisor and
+ * is tried again. Leaves nothing behind.
+ */
 export async function trySandbox(runsc: Runsc, dataDir: string): Promise<string | undefined> {
+  let failure: string | undefined = KILLED;
+  for (let tries = 0; tries < MAX_TRIES && failure === KILLED; tries++) failure = await tryOnce(runsc, dataDir);
+  return failure;
+}
+
+const KILLED = "it was killed by SIGKILL";
+const MAX_TRIES = 3;
+
+async function tryOnce(runsc: Runsc, dataDir: string): Promise<string | undefined> {
   await mkdir(dataDir, { recursive: true });
   const directory = await mkdtemp(join(dataDir, "probe-"));
   try {
@@ -71,7 +84,7 @@ export async function trySandbox(runsc: Runsc, dataDir: string): Promise<string 
     const directories = { bundle: directory, state: under("state"), overlay: under("overlay"), diskMib: 64 };
     await using sandbox = startSandbox(tiedToUs(runArgv(runsc, directories)), directory);
     const entered = door.entered.then(() => undefined);
-    const ended = sandbox.ended.then((end) => `it ${describeEnd(end)}: ${lastLine(sandbox.console())}`);
+    const ended = sandbox.ended.then((end) => failureOf(end, sandbox.console()));
     const late = () => `nothing came from it within ${PROBE_DEADLINE_MS / 1000} s`;
     return await withDeadline(Promise.race([entered, ended]), PROBE_DEADLINE_MS, late);
   } catch (error) {
@@ -79,6 +92,12 @@ export async function trySandbox(runsc: Runsc, dataDir: string): Promise<string 
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
+}
+
+function failureOf(end: SandboxEnd, console: string): string {
+  const nothing = { oomKills: 0, isExhausted: false, refusedTasks: 0, memoryMib: 0 };
+  if (lossOf({ end, console, ...nothing }).cause === "killed") return KILLED;
+  return `it ${describeEnd(end)}: ${lastLine(console)}`;
 }
 
 /** Answers the greeting of `protocol/greeting.ts`; the bundle with the real one is not needed for a probe. */

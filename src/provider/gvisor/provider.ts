@@ -10,7 +10,6 @@ import { obtainTemplate, pruneTemplates } from "../../template/template-store.ts
 import type { HeldTemplate, Obtained, Template } from "../../template/template-store.ts";
 import type { Capabilities, Machine, MachineLoss, MachineSpec, Provider } from "../provider.ts";
 import type { GuestDoors, GuestStreams } from "./guest-doors.ts";
-import { lossOf } from "./loss.ts";
 import { prepare } from "./prepare.ts";
 import type { GvisorSettings } from "./prepare.ts";
 import { probeGvisor } from "./probe.ts";
@@ -119,8 +118,8 @@ async function pruneOld(dataDir: string, binary: string, signal: AbortSignal): P
 }
 
 function machineOf(request: MachineRequest, started: StartedMachine): Machine {
-  const { id, memoryMib } = request.spec;
-  const { sandbox, directory, cgroup, memory } = started;
+  const { id } = request.spec;
+  const { sandbox, directory, cgroup } = started;
   let streams: GuestStreams = started;
   // Those that were opened after a save; the first ones are the machine's own.
   let doors: GuestDoors | undefined;
@@ -145,10 +144,7 @@ function machineOf(request: MachineRequest, started: StartedMachine): Machine {
       return { ...streams, failure: saved.failure };
     },
     lost: new Promise<MachineLoss>((resolve) => {
-      void sandbox.ended.then(async (end) => {
-        const { oomKills = 0, refusedTasks = 0 } = (await cgroup?.events()) ?? {};
-        const isExhausted = memory.isExhausted();
-        const loss = lossOf({ end, console: sandbox.console(), oomKills, isExhausted, refusedTasks, memoryMib });
+      void started.lost.then((loss) => {
         if (disposal === undefined) resolve(loss);
       });
     }),

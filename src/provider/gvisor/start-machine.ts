@@ -7,9 +7,10 @@ import { untilAborted, withDeadline } from "../../lib/deadline.ts";
 import { EngineError } from "../../lib/engine-error.ts";
 import { createCgroup, sweepCgroups } from "../cgroup.ts";
 import type { Cgroup } from "../cgroup.ts";
-import type { MachineSpec } from "../provider.ts";
+import { MachineStartError } from "../provider.ts";
+import type { MachineLoss, MachineSpec } from "../provider.ts";
 import { openDoors } from "./guest-doors.ts";
-import { describeEnd } from "./loss.ts";
+import { lossOf } from "./loss.ts";
 import { createMachineDirectory } from "./machine-directory.ts";
 import type { MachineDirectory } from "./machine-directory.ts";
 import type { GvisorSettings, Prepared } from "./prepare.ts";
@@ -17,12 +18,13 @@ import { restoreArgv, runArgv, tiedToUs } from "./runsc.ts";
 import { startSandbox } from "./sandbox-process.ts";
 import type { SandboxProcess } from "./sandbox-process.ts";
 import { watchMemory } from "./watch-memory.ts";
-import type { MemoryWatch } from "./watch-memory.ts";
 
 /** A start takes 0.2 s; on a host that is busy with other machines it takes its turn. */
 const START_DEADLINE_MS = 60_000;
 /** One that does not come up is started from nothing instead. */
 const COPY_DEADLINE_MS = 20_000;
+/** Between the end of its streams and that of all its processes. */
+const END_DEADLINE_MS = 2_000;
 /** What gVisor's kernel itself needs beside the guest's memory. */
 const SENTRY_MIB = 256;
 /** Each process or thread of the guest is one of the host's and takes 0.3 MiB of gVisor's kernel: a fork bomb ends before the memory does. */
@@ -41,7 +43,8 @@ export interface StartedMachine extends AsyncDisposable {
   readonly sandbox: SandboxProcess;
   /** Undefined where this host cannot limit machines. */
   readonly cgroup: Cgroup | undefined;
-  readonly memory: MemoryWatch;
+  /** How it ended, whoever ended it. */
+  readonly lost: Promise<MachineLoss>;
   /** Greeting done, both of them. */
   readonly agent: Duplex;
   readonly egress: Duplex;
@@ -67,15 +70,20 @@ export async function startMachine(request: MachineRequest, savedIn: string | un
   signal.throwIfAborted();
   const sandbox = undo.use(startSandbox([...(cgroup?.prefix ?? []), ...tiedToUs(argv)], directory.path));
   const memory = undo.use(watchMemory(cgroup, sandbox));
+  const lost = sandbox.ended.then(async (end) => {
+    const { oomKills = 0, refusedTasks = 0 } = (await cgroup?.events()) ?? {};
+    const [console, isExhausted, { memoryMib }] = [sandbox.console(), memory.isExhausted(), spec];
+    return lossOf({ end, console, oomKills, isExhausted, refusedTasks, memoryMib });
+  });
   const deadlineMs = savedIn === undefined ? START_DEADLINE_MS : COPY_DEADLINE_MS;
-  const { agent, egress } = await answered(doors.entered, { spec, sandbox, signal, deadlineMs });
+  const { agent, egress } = await answered(doors.entered, { spec, sandbox, lost, signal, deadlineMs });
   if (savedIn !== undefined) await sandbox.watchParts();
   const owned = undo.move();
   return {
     directory,
     sandbox,
     cgroup,
-    memory,
+    lost,
     agent,
     egress,
     // Each part has a deadline of its own.
@@ -93,28 +101,28 @@ async function limit({ cgroups }: GvisorSettings, { id, cpus, memoryMib }: Machi
 interface Starting {
   readonly spec: MachineSpec;
   readonly sandbox: SandboxProcess;
+  readonly lost: Promise<MachineLoss>;
   readonly signal: AbortSignal;
   readonly deadlineMs: number;
 }
 
-async function answered<T>(entered: Promise<T>, { spec, sandbox, signal, deadlineMs }: Starting): Promise<T> {
-  const failed = (what: string, cause?: unknown) =>
-    new EngineError(
-      "MACHINE_START_FAILED",
-      `Cannot start machine ${spec.id}: ${what}\n${sandbox.console()}`.trimEnd(),
-      {
-        cause,
-        hint: "hearth doctor says whether this host can run gVisor",
-      },
-    );
-  const ended = sandbox.ended.then((end) => {
-    throw failed(`the sandbox ${describeEnd(end)}`);
+async function answered<T>(entered: Promise<T>, { spec, sandbox, lost, signal, deadlineMs }: Starting): Promise<T> {
+  const failed = (what: string, cause?: unknown): EngineError => {
+    const message = `Cannot start machine ${spec.id}: ${what}\n${sandbox.console()}`.trimEnd();
+    return new EngineError("MACHINE_START_FAILED", message, { cause, hint: HINT });
+  };
+  const ended = lost.then((loss) => {
+    throw new MachineStartError(spec.id, loss, { hint: HINT });
   });
-  const started = Promise.race([entered, ended]).catch((cause: unknown) => {
-    throw cause instanceof EngineError && cause.code === "MACHINE_START_FAILED" ? cause : failed(String(cause), cause);
+  const started = entered.catch(async (cause: unknown) => {
+    // How it ended says more than the streams that ended with it.
+    await withDeadline(ended, END_DEADLINE_MS, () => undefined);
+    throw failed(String(cause), cause);
   });
   const late = () => {
     throw failed(`no answer from its agent within ${deadlineMs / 1000} s`);
   };
-  return untilAborted(withDeadline(started, deadlineMs, late), signal);
+  return untilAborted(withDeadline(Promise.race([started, ended]), deadlineMs, late), signal);
 }
+
+const HINT = "hearth doctor says whether this host can run gVisor";

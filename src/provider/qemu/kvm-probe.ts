@@ -100,6 +100,7 @@ async function bootUnderKvm({ dataDir, kernel }: KvmProbeOptions): Promise<KvmAn
     start: "boot",
     disks: [],
     ports: [],
+    directory: dataDir,
   });
   const deadline = Promise.withResolvers<KvmAnswer>();
   const timer = setTimeout(() => {

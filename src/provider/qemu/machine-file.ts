@@ -8,10 +8,13 @@ import { join } from "node:path";
 import { EngineError } from "../../lib/engine-error.ts";
 import { runCommand } from "../../lib/run-command.ts";
 import type { Confinement } from "./confinement.ts";
+import type { MemoryPlace } from "./memory-place.ts";
 import { unnamedFile } from "./unnamed-file.ts";
 
-/** Files of a template. The scratch disk is missing where machines have none. */
+/** Files of a template. The scratch disk is missing where machines have none, the memory where the state holds it. */
 export const TEMPLATE_FILES = { memory: "memory", state: "state", scratch: "scratch" } as const;
+/** Files of a saved machine; the state holds the memory. The identity is written last. */
+export const SAVED_FILES = { identity: "identity.json", state: "state", scratch: "scratch" } as const;
 
 const READ_BY_ALL = 0o444;
 
@@ -36,28 +39,30 @@ export async function copyFile(source: string, directory: string, signal: AbortS
   });
 }
 
+/**
+ * Where a template has its memory. A file is mapped by all of its copies, which write over it privately; but QEMU before 8.2 opens it
+ * for writing all the same, and where QEMU is another user, what it wrote would be in every machine after it. There each copy reads
+ * the memory with the state, which takes it as long as a file of its own would.
+ */
+export function memoryOfTemplate(qemuVersion: string, { account }: Pick<Confinement, "account">): MemoryPlace {
+  return account === undefined || opensReadOnly(qemuVersion) ? "outside" : "inside";
+}
+
 export interface CopyMemory {
   readonly file: FileHandle;
   /** `readonly`: QEMU cannot write to the file, whatever becomes of it. */
   readonly access: "private" | "readonly";
 }
 
-/**
- * A template's memory for one of its copies, which writes over it privately. QEMU before 8.2 opens the file for writing all the same.
- * Where it is another user it must not be able to: what it wrote would be in every machine after it. So there it gets a file of its own.
- */
+/** A template's memory for one of its copies; undefined where the state holds it. */
 export async function memoryForCopy(
   template: string,
-  place: { readonly directory: string; readonly qemuVersion: string },
+  qemuVersion: string,
   confinement: Confinement,
-  signal: AbortSignal,
-): Promise<CopyMemory> {
-  const path = join(template, TEMPLATE_FILES.memory);
-  if (opensReadOnly(place.qemuVersion)) return { file: await openShared(path, confinement), access: "readonly" };
-  if (confinement.account === undefined) return { file: await open(path, "r"), access: "private" };
-  const file = await copyFile(path, place.directory, signal);
-  await confinement.give(file);
-  return { file, access: "private" };
+): Promise<CopyMemory | undefined> {
+  if (memoryOfTemplate(qemuVersion, confinement) === "inside") return undefined;
+  const file = await openShared(join(template, TEMPLATE_FILES.memory), confinement);
+  return { file, access: opensReadOnly(qemuVersion) ? "readonly" : "private" };
 }
 
 /** `rom=off` of memory-backend-file came with QEMU 8.2: before it, memory from a read-only file was read-only memory. */

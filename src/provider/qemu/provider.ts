@@ -12,18 +12,19 @@ import { EngineError } from "../../lib/engine-error.ts";
 import { obtainTemplate, pruneTemplates } from "../../template/template-store.ts";
 import type { HeldTemplate, Obtained, Template } from "../../template/template-store.ts";
 import type { Capabilities, Machine, MachineLoss, MachineSpec, Provider } from "../provider.ts";
+import { requireIdentity, saveMachine } from "./checkpoint.ts";
 import { confine } from "./confinement.ts";
 import { createInputDisk } from "./input-disk.ts";
 import { untilLost } from "./loss.ts";
+import { machineParts } from "./machine-parts.ts";
 import { prepare } from "./prepare.ts";
 import type { QemuProviderOptions } from "./prepare.ts";
 import { ISOLATION, probeQemu } from "./probe.ts";
-import type { QemuProcess } from "./qemu-process.ts";
-import { bootMachine, copyMachine, machinesDirectory } from "./start-machine.ts";
-import type { MachineRequest } from "./start-machine.ts";
+import { bootMachine, copyMachine, machinesDirectory, restoreMachine } from "./start-machine.ts";
+import type { MachineRequest, StartedMachine } from "./start-machine.ts";
 import { TEMPLATE_ROOM_BYTES, fillTemplate, templateParts } from "./template.ts";
 
-const CAPABILITIES: Capabilities = { isolation: "vm", checkpoint: false, containers: false, egress: true };
+const CAPABILITIES: Capabilities = { isolation: "vm", checkpoint: true, containers: false, egress: true };
 
 /** For a few sizes of machines; each is 200 MB on the disk. */
 const KEPT_TEMPLATES = 6;
@@ -34,14 +35,28 @@ export function createQemuProvider(options: QemuProviderOptions): Provider {
     capabilities: CAPABILITIES,
     probe: () => probeQemu(options),
     provision: (spec, signal) => provision(options, spec, signal),
+    restore: (spec, directory, signal) => restore(options, spec, directory, signal),
   };
 }
 
 async function provision(options: QemuProviderOptions, spec: MachineSpec, signal: AbortSignal): Promise<Machine> {
   await using undo = new AsyncDisposableStack();
   const request = await prepareRequest(options, spec, signal, undo);
-  const qemu = undo.use((await tryCopy(request)) ?? (await bootMachine(request)));
-  return machineOf(request, qemu, undo.move());
+  const started = undo.use((await tryCopy(request)) ?? (await bootMachine(request)));
+  return machineOf(request, started, undo.move());
+}
+
+async function restore(
+  options: QemuProviderOptions,
+  spec: MachineSpec,
+  directory: string,
+  signal: AbortSignal,
+): Promise<Machine> {
+  await using undo = new AsyncDisposableStack();
+  const request = await prepareRequest(options, spec, signal, undo);
+  await requireIdentity(directory, await machineParts(request));
+  const started = undo.use(await restoreMachine(request, directory));
+  return machineOf(request, started, undo.move());
 }
 
 /** Makes the template that machines of this kind are copied from, so that not even the first has to wait for it. */
@@ -69,7 +84,7 @@ async function prepareRequest(
 }
 
 /** Undefined, and said, where a machine has to be booted: it takes longer and is the same machine. */
-async function tryCopy(request: MachineRequest): Promise<QemuProcess | undefined> {
+async function tryCopy(request: MachineRequest): Promise<StartedMachine | undefined> {
   const { options, signal } = request;
   const say = (why: string): void => options.progress(`machine: booted, not copied from a template: ${why}`);
   try {
@@ -99,7 +114,7 @@ async function obtain(request: MachineRequest): Promise<Obtained> {
 }
 
 /** A template that gives no machine is made anew the next time. */
-async function copyOf(request: MachineRequest, template: HeldTemplate): Promise<QemuProcess> {
+async function copyOf(request: MachineRequest, template: HeldTemplate): Promise<StartedMachine> {
   await using held = template;
   try {
     return await copyMachine(request, held.directory);
@@ -118,14 +133,11 @@ async function pruneOld(dataDir: string, signal: AbortSignal): Promise<void> {
   await pruneTemplates(dataDir, { provider: "qemu", isWanted, keep: KEPT_TEMPLATES, signal });
 }
 
-function machineOf(
-  { options, spec, confinement, input }: MachineRequest,
-  qemu: QemuProcess,
-  resources: AsyncDisposableStack,
-): Machine {
+function machineOf(request: MachineRequest, started: StartedMachine, resources: AsyncDisposableStack): Machine {
+  const { options, spec, confinement, input } = request;
   let disposal: Promise<void> | undefined;
   const lost = Promise.withResolvers<MachineLoss>();
-  void untilLost(qemu, confinement).then((loss) => {
+  void untilLost(started.qemu, confinement).then((loss) => {
     if (disposal === undefined) lost.resolve(loss);
   });
   return {
@@ -133,10 +145,14 @@ function machineOf(
     isolation: ISOLATION[options.accelerator],
     capabilities: CAPABILITIES,
     layout: GUEST_LAYOUT,
-    agent: qemu.port("agent"),
-    egress: qemu.port("egress"),
+    ...started.streams,
     bulk: input,
     lost: lost.promise,
+    save: async (directory, signal) => {
+      const identity = await machineParts(request);
+      const { streams, failure } = await saveMachine(request, started, { identity, directory, signal });
+      return { ...streams, failure };
+    },
     [Symbol.asyncDispose]: () => (disposal ??= resources.disposeAsync()),
   };
 }

@@ -81,10 +81,9 @@ describe("qemuArguments", () => {
   });
 
   it("lets only a copy wait for a saved state, with the devices and the kernel of its template", () => {
-    const template = qemuArguments({ ...machine, start: "template" });
+    const template = qemuArguments({ ...machine, start: "boot" });
     const copy = qemuArguments({ ...machine, start: "copy" });
     expect(copy).toEqual([...template, "-incoming", "defer"]);
     expect(valuesOf("-append", template)[0]).toContain("hearth_template=1");
-    expect(valuesOf("-append", qemuArguments(machine))[0]).not.toContain("hearth_template");
   });
 });

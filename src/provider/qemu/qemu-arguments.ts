@@ -18,8 +18,8 @@ export interface QemuMachine {
   readonly initrd: string | undefined;
   /** Undefined: memory that is nobody else's and gone with the machine. */
   readonly memory: QemuMemory | undefined;
-  /** `template`: boots, and is to be saved. `copy`: waits to be told a saved state. */
-  readonly start: "boot" | "template" | "copy";
+  /** `copy`: waits to be told a saved state. */
+  readonly start: "boot" | "copy";
   readonly disks: readonly QemuDisk[];
   readonly ports: readonly QemuPort[];
   /** Descriptor of a connected socket that QEMU inherits, for its control protocol. */
@@ -102,15 +102,15 @@ export function qemuArguments(machine: QemuMachine): string[] {
   ];
 }
 
-function platform({ accelerator, memory }: QemuMachine): string[] {
-  const backend = memory === undefined ? "" : ",memory-backend=memory";
+/** The memory has the same name wherever it is: a state that was saved from one place goes on from another. */
+function platform({ accelerator }: QemuMachine): string[] {
   switch (accelerator) {
     case "kvm": {
-      const microvm = `microvm,x-option-roms=off,pit=on,pic=on,isa-serial=on,rtc=on${backend}`;
+      const microvm = "microvm,x-option-roms=off,pit=on,pic=on,isa-serial=on,rtc=on,memory-backend=memory";
       return ["-M", microvm, "-accel", "kvm", "-cpu", "host"];
     }
     case "tcg": {
-      const pc = `q35,usb=off,vmport=off${backend}`;
+      const pc = "q35,usb=off,vmport=off,memory-backend=memory";
       return ["-M", pc, "-bios", "qboot.rom", "-accel", "tcg,thread=multi", "-cpu", EMULATED_CPU];
     }
     default:
@@ -119,17 +119,16 @@ function platform({ accelerator, memory }: QemuMachine): string[] {
 }
 
 function memoryArguments({ memory, memoryMib }: QemuMachine): string[] {
-  if (memory === undefined) return [];
+  if (memory === undefined) return ["-object", `memory-backend-ram,id=memory,size=${memoryMib}M`];
   const { path, access } = memory;
   const how = { shared: "share=on", private: "share=off", readonly: "share=off,readonly=on,rom=off" }[access];
   return ["-object", `memory-backend-file,id=memory,size=${memoryMib}M,mem-path=${path.replaceAll(",", ",,")},${how}`];
 }
 
 /** `panic=-1` reboots at once and `-no-reboot` makes an end of that: a machine that has panicked does not stay. */
-function kernelCommandLine({ accelerator, start }: QemuMachine): string {
+function kernelCommandLine({ accelerator }: QemuMachine): string {
   const bus: VirtioBus = accelerator === "kvm" ? "mmio" : "pci";
-  const template = start === "boot" ? "" : " hearth_template=1";
-  const common = `console=ttyS0 reboot=t panic=-1 quiet hearth_bus=${bus}${template}`;
+  const common = `console=ttyS0 reboot=t panic=-1 quiet hearth_bus=${bus} hearth_template=1`;
   // Emulation is no boundary and the guest has one tenant: its own defences and self-tests would cost a third of a second.
   // Its timer is late where the host is busy, which the kernel takes for a broken one and panics.
   const emulated =

@@ -12,6 +12,8 @@ import { ConsoleTail } from "./console-tail.ts";
 import { qemuArguments } from "./qemu-arguments.ts";
 import type { QemuMachine, QemuMemory } from "./qemu-arguments.ts";
 import { QmpClient } from "./qmp.ts";
+import { memoryCapability } from "./memory-place.ts";
+import type { MemoryPlace } from "./memory-place.ts";
 
 export const QEMU = "qemu-system-x86_64";
 
@@ -23,12 +25,12 @@ export interface QemuOptions extends Pick<QemuMachine, "name" | "accelerator" | 
   readonly initrd: FileHandle | undefined;
   /** Undefined: memory of its own. */
   readonly memory: { readonly file: FileHandle; readonly access: QemuMemory["access"] } | undefined;
-  /** `copy` takes the saved state. */
-  readonly start: "boot" | "template" | { readonly state: FileHandle };
+  /** The latter goes on from a saved state; where that holds the memory too, not before it is told to. */
+  readonly start: "boot" | { readonly state: FileHandle; readonly memory: MemoryPlace };
   readonly disks: readonly { readonly id: string; readonly file: FileHandle; readonly writable: boolean }[];
   readonly ports: readonly string[];
-  /** QEMU's working directory; undefined: ours. */
-  readonly directory?: string;
+  /** QEMU's working directory. */
+  readonly directory: string;
 }
 
 export interface ProcessEnd {
@@ -52,9 +54,6 @@ export interface QemuProcess {
 /** How long QEMU may take to end by itself before it is killed. */
 const QUIT_DEADLINE_MS = 1000;
 
-/** For `migrate-set-capabilities`, on both ends: a state of 70 kB instead of one with all of the memory in it. */
-export const MEMORY_STAYS_IN_ITS_FILE = { capabilities: [{ capability: "x-ignore-shared", state: true }] };
-
 /** The caller may close its files when this returns. */
 export function startQemu(options: QemuOptions): QemuProcess {
   const stdio: ("ignore" | "pipe" | number)[] = ["ignore", "pipe", "pipe"];
@@ -63,13 +62,13 @@ export function startQemu(options: QemuOptions): QemuProcess {
   const controlFd = inherit("pipe");
   const ports = options.ports.map((name) => ({ name, fd: inherit("pipe") }));
   const { initrd, memory, start, kernel, disks } = options;
-  const stateFd = typeof start === "string" ? undefined : inherit(start.state.fd);
+  const saved = start === "boot" ? undefined : { fd: inherit(start.state.fd), memory: start.memory };
   const argv = qemuArguments({
     ...options,
     initrd: initrd && inheritFile(initrd),
     kernel: inheritFile(kernel),
     memory: memory && { path: inheritFile(memory.file), access: memory.access },
-    start: typeof start === "string" ? start : "copy",
+    start: start === "boot" ? start : "copy",
     disks: disks.map(({ id, file, writable }) => ({ id, path: inheritFile(file), writable })),
     ports,
     controlFd,
@@ -88,7 +87,7 @@ export function startQemu(options: QemuOptions): QemuProcess {
   // A failed stream closes, and whoever uses it hears that; one that nobody uses yet must not end our process.
   for (const { fd } of ports) socketAt(child, fd).on("error", () => undefined);
   const control = new QmpClient(socketAt(child, controlFd));
-  if (stateFd !== undefined) loadState(control, stateFd);
+  if (saved !== undefined) loadState(control, saved);
   return {
     console,
     port(name) {
@@ -102,13 +101,10 @@ export function startQemu(options: QemuOptions): QemuProcess {
   };
 }
 
-/**
- * The machine runs as soon as it has its state. The memory is not in the state but in the file that it has already. A state
- * that cannot be loaded ends QEMU, which is seen.
- */
-function loadState(control: QmpClient, fd: number): void {
+/** A template's machine runs as soon as it has its state, as it was saved running. A state that cannot be loaded ends QEMU, which is seen. */
+function loadState(control: QmpClient, { fd, memory }: { fd: number; memory: MemoryPlace }): void {
   const commands = [
-    control.execute("migrate-set-capabilities", MEMORY_STAYS_IN_ITS_FILE),
+    control.execute("migrate-set-capabilities", memoryCapability(memory)),
     control.execute("migrate-incoming", { uri: `fd:${fd}` }),
   ];
   for (const command of commands) command.catch(() => undefined);

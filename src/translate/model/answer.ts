@@ -59,10 +59,14 @@ export function readAnswer(text: string, request: TranslationRequest): ReadAnswe
   return { kind: "read", manifest: manifestOf(parsed.data, inputs, request.reference) };
 }
 
-/** The text as a whole, or the only fenced block in it: many models put their JSON into prose whatever they are told. */
+/**
+ * The text as a whole, or the only fenced block in it: many models put their JSON into prose whatever they are told. Then the same
+ * with line breaks in its texts as they are: llama.cpp's grammars let them through.
+ */
 function parseJson(text: string): { readonly value: unknown } | undefined {
   const blocks = [...text.matchAll(/^```(?:json)?[ \t]*\r?\n(.*?)^```/gmsu)].map((match) => match[1] ?? "");
-  for (const candidate of blocks.length === 1 ? [text, ...blocks] : [text]) {
+  const candidates = blocks.length === 1 ? [text, ...blocks] : [text];
+  for (const candidate of [...candidates, ...candidates.map(withoutRawControls)]) {
     try {
       return { value: JSON.parse(candidate) };
     } catch (error) {
@@ -70,6 +74,14 @@ function parseJson(text: string): { readonly value: unknown } | undefined {
     }
   }
   return undefined;
+}
+
+/** Outside its texts JSON has no such characters but blanks. */
+function withoutRawControls(json: string): string {
+  return json.replaceAll(/"(?:[^"\\]|\\.)*"/gsu, (quoted) =>
+    // oxlint-disable-next-line no-control-regex -- they are what is looked for
+    quoted.replaceAll(/[\u0000-\u001f]/gu, (character) => JSON.stringify(character).slice(1, -1)),
+  );
 }
 
 interface Input {

@@ -1,0 +1,154 @@
+/**
+ * Saving a machine that has been used, as it is at one moment: it is stopped, its memory and devices go into one file and its disk
+ * is copied, and it runs on. Who goes on from it is `restoreMachine`'s; whether it may is said by the identity that is saved last.
+ *
+ * The sessions on the ports are left as they were: in the guest they end by the next hello, in this machine and in every other that
+ * goes on from here.
+ */
+import { readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { optional, record, safeParse, string } from "zod/mini";
+import { untilAborted, withDeadline } from "../../lib/deadline.ts";
+import { EngineError } from "../../lib/engine-error.ts";
+import { runCommand } from "../../lib/run-command.ts";
+import { fixUpCopy } from "../../protocol/fix-up.ts";
+import type { TemplateParts } from "../../template/template-store.ts";
+import { untilLost } from "./loss.ts";
+import { SAVED_FILES } from "./machine-file.ts";
+import { START_DEADLINE_MS, greetPorts, machinesDirectory } from "./start-machine.ts";
+import type { MachineRequest, StartedMachine, Streams } from "./start-machine.ts";
+import { writeState } from "./state-stream.ts";
+
+export interface Saved {
+  readonly streams: Streams;
+  /** Why nothing was saved, if that is so. */
+  readonly failure: string | undefined;
+}
+
+/** A machine of 20 GB on a slow disk. */
+const SAVE_DEADLINE_MS = 600_000;
+/** What waits in the guest comes before all else there. */
+const FIX_UP_DEADLINE_MS = 30_000;
+const LOSS_DEADLINE_MS = 5_000;
+
+/** As `Machine.save`. What it has written is gone when it throws or says a failure. */
+export async function saveMachine(
+  request: MachineRequest,
+  machine: StartedMachine,
+  { identity, directory, signal }: { identity: TemplateParts; directory: string; signal: AbortSignal },
+): Promise<Saved> {
+  signal.throwIfAborted();
+  const { qemu, ports, unfixable } = machine;
+  const stop = new AbortController();
+  void qemu.ended.then((how) => stop.abort(new Error(how.reason)));
+  const within = AbortSignal.any([signal, stop.signal, AbortSignal.timeout(SAVE_DEADLINE_MS)]);
+  ports.agent.endSession();
+  ports.egress.endSession();
+  try {
+    const failure = unfixable ?? (await saveStopped(request, machine, directory, within));
+    if (failure === undefined)
+      await writeFile(join(directory, SAVED_FILES.identity), textOf(identity), { mode: 0o600 });
+    else await removeSaved(directory);
+    const deadlineMs = START_DEADLINE_MS[request.options.accelerator];
+    const streams = await untilAborted(greetPorts(ports, { deadlineMs, again: true }), within);
+    return { streams, failure };
+  } catch (cause) {
+    await removeSaved(directory);
+    signal.throwIfAborted();
+    throw await lostWhileSaved(request, machine, cause);
+  }
+}
+
+/** The reason why it could not be saved, if there is one; the machine runs in either case. */
+async function saveStopped(
+  { options, confinement }: MachineRequest,
+  { qemu, scratch }: StartedMachine,
+  directory: string,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  await untilAborted(qemu.control("stop"), signal);
+  const state = {
+    directory: machinesDirectory(options),
+    confinement,
+    memory: "inside" as const,
+    path: join(directory, SAVED_FILES.state),
+    signal,
+  };
+  const [memory, disk] = await Promise.allSettled([
+    writeState(qemu, state),
+    scratch && copyDisk(scratch.fd, join(directory, SAVED_FILES.scratch), signal),
+  ]);
+  signal.throwIfAborted();
+  // It has stood still, and its clock with it.
+  const fixed = fixUpCopy(qemu.port("fixup"), { deadlineMs: FIX_UP_DEADLINE_MS }).then(
+    () => undefined,
+    (error: unknown) => `its clock could not be set right: ${wordsOf(error)}`,
+  );
+  await untilAborted(qemu.control("cont"), signal);
+  const failed = [memory, disk].find((result) => result.status === "rejected");
+  const clock = await untilAborted(fixed, signal);
+  return failed === undefined ? clock : wordsOf(failed.reason);
+}
+
+/** By the way in that a file without a name has; the file system shares the blocks where it can. */
+async function copyDisk(fd: number, path: string, signal: AbortSignal): Promise<void> {
+  const source = `/proc/${process.pid}/fd/${fd}`;
+  const argv = ["cp", "--no-preserve=mode", "--sparse=always", "--reflink=auto", source, path];
+  const result = await runCommand(argv, { signal });
+  if (result.code !== 0) throw new Error(`its disk could not be copied: ${result.stderr.trim()}`);
+}
+
+async function removeSaved(directory: string): Promise<void> {
+  await Promise.all(Object.values(SAVED_FILES).map((name) => rm(join(directory, name), { force: true })));
+}
+
+async function lostWhileSaved(
+  { spec, confinement }: MachineRequest,
+  { qemu }: StartedMachine,
+  cause: unknown,
+): Promise<EngineError> {
+  const reason = await withDeadline(
+    untilLost(qemu, confinement).then((loss) => loss.reason),
+    cause instanceof EngineError && cause.code === "GUEST_PROTOCOL" ? 0 : LOSS_DEADLINE_MS,
+    () => wordsOf(cause),
+  );
+  return new EngineError("MACHINE_LOST", `Cannot save machine ${spec.id}: ${reason}`, { cause });
+}
+
+const Parts = record(string(), optional(string()));
+
+/** Throws CHECKPOINT_UNUSABLE unless this host, as it is now, would save just such a machine. */
+export async function requireIdentity(directory: string, identity: TemplateParts): Promise<void> {
+  const path = join(directory, SAVED_FILES.identity);
+  const text = await readFile(path, "utf8").catch((error: unknown) => wordsOf(error));
+  if (text === textOf(identity)) return;
+  const why = differenceOf(text, identity);
+  throw new EngineError("CHECKPOINT_UNUSABLE", `Cannot go on from what is saved in ${directory}: ${why}`, {
+    hint: "start the run anew",
+  });
+}
+
+function textOf(identity: TemplateParts): string {
+  const sorted = Object.entries(identity).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return `${JSON.stringify(Object.fromEntries(sorted), undefined, 2)}\n`;
+}
+
+function differenceOf(text: string, identity: TemplateParts): string {
+  const parsed = safeParse(Parts, parseJson(text));
+  if (!parsed.success) return `nothing was saved there by this version (${text.slice(0, 200).trim()})`;
+  const names = Object.keys({ ...identity, ...parsed.data }).filter((name) => identity[name] !== parsed.data[name]);
+  return `it was saved with another ${names.join(", ")}`;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    // Not an object, which is what the schema then says.
+    return undefined;
+  }
+}
+
+function wordsOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
