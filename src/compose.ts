@@ -29,7 +29,7 @@ import type { HostMachines } from "./host-machines.ts";
 import { createHostModel } from "./host-model.ts";
 import { createHostTraces } from "./host-traces.ts";
 import type { RunApi } from "./run-api.ts";
-import { createJsonlRunStore } from "./store/jsonl-run-store.ts";
+import { createJsonlRunStore, runDirectory } from "./store/jsonl-run-store.ts";
 import type { RunEventBody } from "./store/run-event.ts";
 import type { RunWriter } from "./store/run-store.ts";
 
@@ -101,7 +101,9 @@ export function compose(config: Config, environment: NodeJS.ProcessEnv): Hearth 
     },
     async select(request) {
       hostModel.addSecrets(request.secrets ?? []);
-      const place = { actor: userInfo().username, scratch, variable: (name: string) => environment[name] };
+      // One process may select again: for a change that it watches, for another project.
+      const own = async (): Promise<string> => join(await scratch(), `select-${randomUUID()}`);
+      const place = { actor: userInfo().username, scratch: own, variable: (name: string) => environment[name] };
       const { snapshot, actions, ...selection } = await selectIn(request, { ...place, takesNetwork });
       parts.set(selection.repository, { snapshot, actions });
       return selection;
@@ -139,6 +141,18 @@ export function compose(config: Config, environment: NodeJS.ProcessEnv): Hearth 
     },
     chooseProvider: chooseAny,
     startRun: (plan, options) => startRun(plan, options, config, parts.get(options.repository)),
+    async openMachine(wish, signal) {
+      const module = await import("./open-machine.ts");
+      const host = await hostMachines();
+      await host.reapAtStart();
+      const network = withHosts(config.network, wish.network);
+      const certificateAuthorities = await readCertificateAuthorities(config);
+      return module.openMachine(wish, { config, host, network, certificateAuthorities }, signal);
+    },
+    async enterRun(run, job) {
+      const { enterRun } = await import("./door/enter-run.ts");
+      return enterRun(run, runDirectory(stateDir, run), job);
+    },
     async watch(repository, listener) {
       const { watchWorkingTree } = await import("./git/watch-working-tree.ts");
       const isGit = existsSync(join(repository, ".git"));
@@ -177,6 +191,12 @@ export function compose(config: Config, environment: NodeJS.ProcessEnv): Hearth 
         (await import("./select/manage-translations.ts")).manageTranslations(request, {
           ...places,
           translator: hostModel.translator,
+        }),
+      compare: async (request) =>
+        (await import("./select/comparison-projects.ts")).prepareComparisons(request, {
+          ...places,
+          translator: hostModel.translator,
+          scratch,
         }),
       list: async () => (await import("./git/kept-actions.ts")).listKeptActions(remote.directory),
       verify: async () => (await manageActions()).verifyActions(places),
@@ -390,6 +410,9 @@ export function compose(config: Config, environment: NodeJS.ProcessEnv): Hearth 
         pooled,
         onWait: (machine, lack) => emit({ type: "machine_waiting", machine, lack }),
       });
+    const { openRunDoor } = await import("./door/run-door.ts");
+    // A file system that has no sockets is no reason not to run.
+    const door = await openRunDoor(runDirectory(stateDir, writer.run)).catch(() => undefined);
     const running = runWorkflow(
       plan,
       {
@@ -425,12 +448,13 @@ export function compose(config: Config, environment: NodeJS.ProcessEnv): Hearth 
         now: () => performance.now(),
         newId: randomUUID,
         ladder: RUNNER_LADDER,
+        door,
       },
       { cancel: cancel.signal, kill: kill.signal },
     );
     return {
       run: writer.run,
-      outcome: closedAfter(running, writer).then(async (outcome) => {
+      outcome: closedAfter(running, writer, door).then(async (outcome) => {
         const { keep } = options.checkpoints ?? { keep: true };
         if (!keep && outcome.conclusion === "success") await checkpoints.removeRun(writer.run);
         return outcome;
@@ -470,10 +494,15 @@ function lazyServerDoor(load: () => Promise<ServerDoor>): ServerDoor {
 const manageActions = () => import("./select/manage-actions.ts");
 
 /** The outcome is known when the run is kept. */
-async function closedAfter(running: Promise<RunOutcome>, writer: RunWriter): Promise<RunOutcome> {
+async function closedAfter(
+  running: Promise<RunOutcome>,
+  writer: RunWriter,
+  door: AsyncDisposable | undefined,
+): Promise<RunOutcome> {
   try {
     return await running;
   } finally {
+    await door?.[Symbol.asyncDispose]();
     await writer.close();
   }
 }

@@ -12,8 +12,8 @@ import type { Terminal } from "./terminal.ts";
 export async function runCommandLine(
   argv: readonly string[],
   surroundings: Omit<ProgramSurroundings, "finish">,
-): Promise<ExitCode> {
-  let code: ExitCode = exitCode.bug;
+): Promise<number> {
+  let code: number = exitCode.bug;
   const { terminal } = surroundings;
   const program = createProgram({ ...surroundings, finish: (ended) => (code = ended) });
   prepare(program, terminal);

@@ -1,5 +1,4 @@
 /** Runs `hearth …` against a fake Hearth and a fake terminal, for tests of commands from argv to exit code. */
-import type { ExitCode } from "./exit-code.ts";
 import { fakeHearth } from "./fake-hearth.ts";
 import type { FakeHearth, FakeHearthOptions } from "./fake-hearth.ts";
 import { fakeTerminal } from "./fake-terminal.ts";
@@ -12,11 +11,11 @@ export interface Invocation {
   readonly terminal: FakeTerminal;
   /** What the command was connected with; undefined: it needed no Hearth. */
   readonly flags: () => Flags | undefined;
-  readonly code: Promise<ExitCode>;
+  readonly code: Promise<number>;
 }
 
 export interface Ended {
-  readonly code: ExitCode;
+  readonly code: number;
   readonly stdout: string;
   readonly stderr: string;
   readonly hearth: FakeHearth;

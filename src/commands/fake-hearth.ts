@@ -16,6 +16,7 @@ import type { Role } from "../server/api-tokens.ts";
 import type { ServedHearth } from "./server-door.ts";
 import type { Finding } from "../lint/finding.ts";
 import type { KeptAction } from "../git/kept-actions.ts";
+import type { Comparison } from "../select/comparison-projects.ts";
 import type { TranslationChange } from "../select/manage-translations.ts";
 import type { ManageReport } from "../select/manage-actions.ts";
 import type { LintReport } from "../select/lint-files.ts";
@@ -65,6 +66,7 @@ export interface FakeHearthOptions {
   /** All but the first are pruned. */
   readonly templates?: readonly TemplateSummary[];
   readonly translations?: readonly TranslationChange[];
+  readonly comparisons?: readonly Comparison[];
   readonly managed?: ManageReport;
   readonly keptActions?: readonly KeptAction[];
   readonly verified?: Awaited<ReturnType<Hearth["actions"]["verify"]>>;
@@ -132,6 +134,9 @@ export function fakeHearth(options: FakeHearthOptions = {}): FakeHearth {
     change: (...paths) => listeners.forEach(({ onChange }) => onChange(paths)),
     failWatch: (error) => listeners.forEach(({ onError }) => onError(error)),
     watchers: () => listeners.size + hearers.size,
+    async openMachine({ id }) {
+      throw new EngineError("MACHINE_START_FAILED", `Cannot start machine ${id}`);
+    },
     async watch(repository, listener) {
       listeners.add(listener);
       note(`watch ${repository}`);
@@ -144,6 +149,7 @@ export function fakeHearth(options: FakeHearthOptions = {}): FakeHearth {
       lock: async () => options.managed ?? NOTHING_MANAGED,
       fetch: async () => options.managed ?? NOTHING_MANAGED,
       translate: async ({ write }) => ({ changes: options.translations ?? [], written: write, warnings: [] }),
+      compare: async () => options.comparisons ?? [],
       list: async () => options.keptActions ?? [],
       verify: async () => options.verified ?? { verified: [], lacking: [] },
       async prune(before) {

@@ -3,6 +3,8 @@ import picocolors from "picocolors";
 import type { Terminal } from "./terminal.ts";
 
 export interface FakeTerminal extends Terminal {
+  /** Keys of the person; nothing happens while nobody takes them. */
+  press(keys: string): Promise<void>;
   stdout(): string;
   stderr(): string;
   /** Ctrl-C. */
@@ -20,6 +22,8 @@ export interface FakeTerminalOptions {
   readonly environment?: Readonly<Record<string, string>>;
   /** What the person types when asked for a secret; without it nobody can be asked. */
   readonly typed?: string;
+  /** There is a person whose keys can be taken. */
+  readonly keyboard?: boolean;
   /** What comes on standard input; without it that is a terminal. */
   readonly input?: string;
   readonly startAt?: string;
@@ -32,6 +36,8 @@ export function fakeTerminal(options: FakeTerminalOptions = {}): FakeTerminal {
   let nowMs = Date.parse(options.startAt ?? "2026-11-22T10:00:00.000Z");
   let size = { columns: 80, rows: 24 };
   const interrupts = new Set<() => void>();
+  const keyboards = new Set<(bytes: Buffer) => Promise<void>>();
+  const resizes = new Set<() => void>();
   const timers = new Set<{ readonly intervalMs: number; readonly tick: () => void; nextMs: number }>();
 
   return {
@@ -47,6 +53,25 @@ export function fakeTerminal(options: FakeTerminalOptions = {}): FakeTerminal {
     },
     askSecret: async () => options.typed,
     readInput: async () => options.input,
+    screen: {
+      hasKeyboard: options.keyboard ?? false,
+      takeKeyboard(onKeys) {
+        keyboards.add(onKeys);
+        return () => void keyboards.delete(onKeys);
+      },
+      onResize(listener) {
+        resizes.add(listener);
+        return () => void resizes.delete(listener);
+      },
+      write(stream, bytes) {
+        if (stream === "stdout") out += bytes.toString();
+        else err += bytes.toString();
+        return undefined;
+      },
+    },
+    async press(keys) {
+      for (const take of keyboards) await take(Buffer.from(keys));
+    },
     environment: (name) => options.environment?.[name],
     onInterrupt(listener) {
       interrupts.add(listener);
@@ -65,7 +90,10 @@ export function fakeTerminal(options: FakeTerminalOptions = {}): FakeTerminal {
       }
       nowMs = endMs;
     },
-    resize: (columns, rows) => void (size = { columns, rows }),
-    listeners: () => interrupts.size + timers.size,
+    resize(columns, rows) {
+      size = { columns, rows };
+      for (const listener of resizes) listener();
+    },
+    listeners: () => interrupts.size + timers.size + keyboards.size + resizes.size,
   };
 }

@@ -43,8 +43,9 @@ export function findMoment(run: string, record: RunRecord, wish: StepWish): Mome
 /** Throws CHECKPOINT_NOT_FOUND. */
 export function nearestCheckpoint(kept: readonly StoredCheckpoint[], moment: Moment): StoredCheckpoint {
   const { run, job, step } = moment;
+  // Of two before one step the first in the list is that of the run itself.
   const before = kept
-    .filter((one) => one.run === run && one.job === job && one.step <= step)
+    .filter((one) => one.job === job && one.step <= step)
     .toSorted((one, other) => other.step - one.step);
   const [nearest] = before;
   if (nearest !== undefined) return nearest;

@@ -3,7 +3,9 @@
  * tested against a fake. `compose.ts` implements it. All failures that a person can act on are `EngineError`s.
  */
 import type { CheckpointStore } from "../checkpoint/checkpoint-store.ts";
+import type { EnteredJob } from "../door/enter-run.ts";
 import type { EarlierAttempt, EnvironmentSettings, RunOutcome } from "../engine/run-settings.ts";
+import type { JobMachine } from "../engine/job-run.ts";
 import type { Resumption } from "../engine/resumption.ts";
 import type { Plan } from "../plan/plan.ts";
 import type { RunnerMap } from "../plan/runner-map.ts";
@@ -12,6 +14,7 @@ import type { Provider, ProviderName } from "../provider/provider.ts";
 import type { KeptAction } from "../git/kept-actions.ts";
 import type { ManageReport, ManageRequest, VerifiedAction } from "../select/manage-actions.ts";
 import type { TranslateReport, TranslateRequest } from "../select/manage-translations.ts";
+import type { Comparison, VerifyRequest } from "../select/comparison-projects.ts";
 import type { LintReport } from "../select/lint-files.ts";
 import type { SelectRequest, Selection } from "../select/select-workflows.ts";
 import type { DoctorLine } from "../setup/inspect-host.ts";
@@ -49,6 +52,13 @@ export interface Hearth {
    * beginning; whatever happens later is its outcome.
    */
   startRun(plan: Plan, options: RunOptions): Promise<RunHandle>;
+  /** A machine of no run, for somebody to look into; destroyed by disposal. Throws what making one throws, or the signal's reason. */
+  openMachine(wish: MachineWish, signal: AbortSignal): Promise<OpenMachine>;
+  /**
+   * The machine of a job that runs now, in whatever process of this user; disposal leaves it. `run`: the whole id; `job`: its key or
+   * id, undefined where only one is in a machine. Throws RUN_NOT_FOUND.
+   */
+  enterRun(run: string, job: string | undefined): Promise<EnteredJob>;
   /**
    * So many runs are about to come beside those that have started: machines may be made for them ahead. Undefined: nobody
    * knows, so it is guessed from those that came. 0 until it is told.
@@ -86,6 +96,8 @@ interface Actions {
   fetch(request: ManageRequest): Promise<ManageReport>;
   /** Writes the lock file only where the request says so. */
   translate(request: TranslateRequest): Promise<TranslateReport>;
+  /** Each action with its translation, to be run beside each other. */
+  compare(request: VerifyRequest): Promise<readonly Comparison[]>;
   list(): Promise<readonly KeptAction[]>;
   /** `lacking`: references that the lock file pins and that are not kept. */
   verify(): Promise<{ readonly verified: readonly VerifiedAction[]; readonly lacking: readonly string[] }>;
@@ -142,6 +154,24 @@ export interface RunOptions {
   readonly delivery?: string | undefined;
   /** Called with every event, in order, after it was given to the store. Must not throw. */
   readonly onEvent: (event: RunEvent) => void;
+}
+
+export interface MachineWish {
+  readonly provider: Provider;
+  /** `[a-z0-9-]{1,40}`, of no other machine of this host. */
+  readonly id: string;
+  /** Undefined: the default one. */
+  readonly image: string | undefined;
+  /** As it was saved, rather than a new one. */
+  readonly saved: Resumption["machine"] | undefined;
+  /** Names the workspace. */
+  readonly repository: string;
+  /** Hosts that it may reach beside those of the settings. */
+  readonly network: readonly string[];
+}
+
+export interface OpenMachine extends AsyncDisposable {
+  readonly machine: JobMachine;
 }
 
 export interface RunHandle {

@@ -1,11 +1,12 @@
 /**
- * The terminal of this process: the only file under `commands/` that touches `process`. Streams are looked at when they are
+ * The terminal of this process: with `process-screen.ts` the only file under `commands/` that touches `process`. Streams are looked at when they are
  * first used, since making one costs a millisecond and `hearth --help` needs a single one.
  */
 import picocolors from "picocolors";
 import type { Colors } from "picocolors/types.js";
 import { EngineError } from "../lib/engine-error.ts";
 import { Cancelled } from "./cancelled.ts";
+import { processScreen } from "./process-screen.ts";
 import type { Output, Terminal } from "./terminal.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -34,6 +35,7 @@ export function createProcessTerminal(environment: Environment): Terminal {
       isTerminal(process.stdin) && isTerminal(process.stderr) ? readHidden(question) : undefined,
     readInput: async () => (isTerminal(process.stdin) ? undefined : readAll()),
     environment: (name) => environment[name],
+    screen: processScreen,
     onInterrupt(listener) {
       for (const signal of interrupts) process.on(signal, listener);
       return () => interrupts.forEach((signal) => process.off(signal, listener));

@@ -13,26 +13,31 @@ import type { Role } from "../server/api-tokens.ts";
 import type { ExitCode } from "./exit-code.ts";
 import type { ProductionOptions } from "./doctor-production.ts";
 import type { Flags, Hearth } from "./hearth.ts";
+import type { ForkOptions } from "./fork.ts";
 import type { LintCommandOptions } from "./lint.ts";
 import type { LogsCommandOptions } from "./logs.ts";
 import type { MachinesOptions } from "./machines.ts";
 import type { TemplatesPruneOptions } from "./templates.ts";
 import { addAssignment, addMatrixValue, addSecret, addText, addVariable, parseAge, parseCount } from "./pairs.ts";
 import type { PlanCommandOptions } from "./plan.ts";
+import type { RewindOptions } from "./rewind.ts";
 import type { RetryOptions } from "./retry.ts";
 import type { RunCommandOptions } from "./run.ts";
 import type { ListSecretsOptions, SecretPlaceOptions, SetSecretOptions } from "./secret.ts";
 import type { PruneCommandOptions, RunsCommandOptions } from "./runs.ts";
+import type { CopyOptions } from "./cp.ts";
+import type { ShellCommandOptions } from "./shell.ts";
 import type { Terminal } from "./terminal.ts";
 import type { TranslateCommandOptions } from "./translate.ts";
+import type { VerifyCommandOptions } from "./translate-verify.ts";
 
 export interface ProgramSurroundings {
   readonly version: string;
   readonly terminal: Terminal;
   /** Settings are read and the program is wired only when a command needs it. */
   readonly connect: (flags: Flags) => Promise<Hearth>;
-  /** Told once, with how the command ended. */
-  readonly finish: (code: ExitCode) => void;
+  /** Told once, with how the command ended: a code of ours, or that of a program which a person ran through us. */
+  readonly finish: (code: number) => void;
 }
 
 export function createProgram({ version, terminal, connect, finish }: ProgramSurroundings): Command {
@@ -106,6 +111,55 @@ export function createProgram({ version, terminal, connect, finish }: ProgramSur
     .action(async (run: string | undefined, options: RetryOptions & Flags) => {
       const { retry } = await import("./retry.ts");
       finish(await retry(await connect(options), terminal, run, options));
+    });
+
+  program
+    .command("shell")
+    .description("a shell in a fresh machine, or in the machine of a run that is going on")
+    .argument("[image or run]", "an image of `hearth image list`, or a run (default: a machine of the usual image)")
+    .option("--job <job>", "of a run: the job whose machine is entered (default: the only one)")
+    .option("--exec <command>", "run this line of bash there instead, and exit with its exit code")
+    .addOption(providerOption())
+    .addOption(networkOption())
+    .option("--allow-host <host>", "let the machine reach this host, or *.domain (repeatable)", addText)
+    .option("--ca-file <file>", "certificate authorities that the machine trusts as well (repeatable)", addText)
+    .addOption(stateOption())
+    .addHelpText("after", shellExamples)
+    .action(async (name: string | undefined, options: ShellCommandOptions & Flags) => {
+      const { shell } = await import("./shell.ts");
+      finish(await shell(await connect(options), terminal, name, options));
+    });
+
+  program
+    .command("cp")
+    .description("copy a file or a directory out of the machine of a run that is going on, or into it")
+    .argument("<from>", "RUN:PATH, or a path of this host")
+    .argument("<to>", "a path of this host, or RUN:PATH")
+    .option("--job <job>", "the job whose machine it is (default: the only one)")
+    .option("--force", "replace what is there already")
+    .addOption(stateOption())
+    .addHelpText("after", cpExamples)
+    .action(async (from: string, to: string, options: CopyOptions & Flags) => {
+      const { copy } = await import("./cp.ts");
+      finish(await copy(await connect(options), terminal, from, to, options));
+    });
+
+  withMoment(program.command("rewind"), "--to <step>")
+    .description("a shell, or a command, in a machine as it was before a step of a kept run")
+    .option("--exec <command>", "run this there, and exit with its exit code")
+    .action(async (run: string | undefined, options: RewindOptions & Flags) => {
+      const { rewind } = await import("./rewind.ts");
+      finish(await rewind(await connect(options), terminal, run, options));
+    });
+
+  withMoment(program.command("fork"), "--at <step>")
+    .description("several machines from one moment of a kept run, and a command in each")
+    .option("-n, --number <n>", "how many (default: 2)", parseCount)
+    .requiredOption("--exec <command>", "what each of them runs")
+    .option("--json", "one object a line, for each machine")
+    .action(async (run: string | undefined, options: ForkOptions & Flags) => {
+      const { fork } = await import("./fork.ts");
+      finish(await fork(await connect(options), terminal, run, options));
     });
 
   withSelection(program.command("plan"))
@@ -335,7 +389,7 @@ export function createProgram({ version, terminal, connect, finish }: ProgramSur
       finish(await lock(await connect(options), terminal, path));
     });
 
-  program
+  const translations = program
     .command("translate")
     .description("show the steps that stand for actions that cannot run here, as a change of .hearth/lock.yml")
     .argument("[workflow or directory]", "a workflow file, or a directory of them (default: .github/workflows)")
@@ -346,6 +400,22 @@ export function createProgram({ version, terminal, connect, finish }: ProgramSur
     .action(async (path: string | undefined, options: TranslateCommandOptions & Flags) => {
       const { translate } = await import("./translate.ts");
       finish(await translate(await connect(options), terminal, path, options));
+    });
+  translations
+    .command("verify")
+    .description("run actions and their translations in two machines beside each other, and say in what they differ")
+    .argument("[step or workflow]", "a workflow file, an action, or the id of a step (default: all that are used)")
+    .option("--json", "as one JSON document")
+    .addOption(mirrorOption())
+    .addOption(providerOption())
+    .addOption(networkOption())
+    .option("--allow-host <host>", "let machines reach this host, or *.domain (repeatable)", addText)
+    .action(async (wanted: string | undefined, _own: object, command: Command) => {
+      // Those that `translate` has as well are taken by it.
+      const options: VerifyCommandOptions & Flags = command.optsWithGlobals();
+      const { verifyTranslations } = await import("./translate-verify.ts");
+      const hearth = await connect(options);
+      finish(await verifyTranslations(hearth, terminal, wanted, options).finally(() => hearth.close()));
     });
 
   const actions = program
@@ -717,6 +787,17 @@ function providerOption(): Option {
   ]);
 }
 
+/** `step`: the option that names it. */
+function withMoment(command: Command, step: string): Command {
+  return command
+    .argument("[run]", "id of the run, or the beginning of one (default: the latest)")
+    .option(step, "its number or name (default: the first that failed)")
+    .option("--job <job>", "the job that the step is in")
+    .addOption(networkOption())
+    .option("--allow-host <host>", "let machines reach this host, or *.domain (repeatable)", addText)
+    .addOption(stateOption());
+}
+
 function checkpointOption(): Option {
   return new Option(
     "--checkpoint <when>",
@@ -821,6 +902,27 @@ Examples:
   hearth checkpoints rm mh3k2                        all of a run
   hearth checkpoints rm mh3k2 --job test --step 3    the one before a step
   hearth checkpoints rm --all`;
+
+const shellExamples = `
+Examples:
+  hearth shell                                  a fresh machine, network closed
+  hearth shell ubuntu-24.04 --provider gvisor --allow-host pypi.org
+  hearth shell mh3k2                            where a run is now, with the environment of its next step
+  hearth shell mh3k2 --job 'build (22)' --exec 'ps aux'
+  echo 'make test' | hearth shell mh3k2         standard input that is no terminal is a script
+
+The run goes on meanwhile, and what you change there its steps will find. What a shell prints is not masked:
+a secret in the environment can be read.
+Exit code: that of the shell or the command; else 2 usage or no such run, 5 machine trouble, 130 cancelled.`;
+
+const cpExamples = `
+Examples:
+  hearth cp mh3k2:dist ./dist                   from the workspace
+  hearth cp mh3k2:/var/log/app.log . --job test
+  hearth cp fix.patch mh3k2:/tmp/
+
+A relative PATH is in the job's workspace. What is copied in belongs to the runner.
+Exit code: 0 copied, 1 refused, 2 usage or no such run, 5 machine trouble, 130 cancelled.`;
 
 const completionExamples = `
 Examples:

@@ -2,7 +2,7 @@
  * `hearth retry`: runs on from a checkpoint of a kept run, with the workflow as it is now. What was before stays as it ran then; a
  * change to it is named, and refused unless it is said to be right.
  */
-import { readSavedJob, textsOf } from "../engine/saved-job.ts";
+import { textsOf } from "../engine/saved-job.ts";
 import type { JobTexts } from "../engine/saved-job.ts";
 import type { EarlierAttempt } from "../engine/run-settings.ts";
 import { EngineError } from "../lib/engine-error.ts";
@@ -13,10 +13,8 @@ import type { RunRecord } from "../store/run-record.ts";
 import { plainText } from "./display-text.ts";
 import type { ExitCode } from "./exit-code.ts";
 import { failedJobs } from "./failed-jobs.ts";
-import { findMoment, nearestCheckpoint } from "./find-moment.ts";
-import type { Moment } from "./find-moment.ts";
 import type { Hearth } from "./hearth.ts";
-import { readRecord } from "./read-record.ts";
+import { openMoment, placeOf } from "./open-moment.ts";
 import { reportRefused } from "./report-refused.ts";
 import { readEnv, readSecrets, selectRequest } from "./request.ts";
 import type { EnvOptions, SecretOptions } from "./request.ts";
@@ -61,16 +59,11 @@ async function goOn(
   prefix: string | undefined,
   { options, secrets }: RetryWish,
 ): Promise<ExitCode> {
-  const { store } = hearth;
   const say = (text: string): void => terminal.err.write(`${plainText(text)}\n`);
-  const stored = await store.find(prefix);
-  const record = await readRecord(store, stored);
-  const moment = findMoment(stored.run, record, { step: options.from, job: options.job });
-  const checkpoint = nearestCheckpoint(await hearth.checkpoints.list(stored.run), moment);
-  await using opened = await hearth.checkpoints.open(checkpoint);
-  const saved = readSavedJob(opened.engine);
+  await using opened = await openMoment(hearth, prefix, { step: options.from, job: options.job });
+  const { stored, record, moment, checkpoint, saved, directory } = opened;
 
-  const { path, event } = await selectionOfRun(store, stored.run);
+  const { path, event } = await selectionOfRun(hearth.store, stored.run);
   const wished = await selectRequest(path, { event });
   const request = { ...wished, fetch: true, secrets: Object.values(secrets), onProgress: say };
   const selection = await hearth.select({ ...request, githubToken: secrets["GITHUB_TOKEN"] });
@@ -90,7 +83,7 @@ async function goOn(
     );
   }
   for (const change of changes) say(`${change} has changed and stays as it ran (--stale)`);
-  say(whatIsRunAgain(moment, checkpoint.step));
+  say(`Goes on from ${placeOf(opened)}`);
 
   const env = await readEnv(options);
   const chosen = await hearth.chooseProvider(checkpoint.provider);
@@ -107,16 +100,10 @@ async function goOn(
       machinePer: "workflow",
       skipUnsupported: false,
       earlier: earlierOf(plan, record, stored.run, moment.job),
-      resumption: { run: stored.run, saved, machine: { ...saved.machine, directory: opened.directory } },
+      resumption: { run: checkpoint.run, saved, machine: { ...saved.machine, directory } },
       ...(when === "off" ? {} : { checkpoints: { when, keep: options.checkpoint !== undefined } }),
     }),
   });
-}
-
-/** A person goes back to a step, the run to the checkpoint before it: in `auto` they are not the same. */
-function whatIsRunAgain({ run, job, step, name }: Moment, from: number): string {
-  const place = `Goes on from run ${run}, job ${job}, before step ${from}`;
-  return from === step ? `${place}: ${name}` : `${place}, the nearest checkpoint before step ${step}: ${name}`;
 }
 
 /** What of the job is as it was then, and is not the same now; in words. */

@@ -21,6 +21,8 @@ export interface Terminal {
   readInput(): Promise<string | undefined>;
   /** A variable of the caller's environment, for `--secret NAME`. */
   environment(name: string): string | undefined;
+  /** For programs with a screen of their own. */
+  readonly screen: Screen;
   /** Ctrl-C, SIGTERM and a closed window go to the listener instead of ending the process, until the returned function is called. */
   onInterrupt(listener: () => void): () => void;
 }
@@ -28,4 +30,19 @@ export interface Terminal {
 export interface Output {
   readonly colors: Colors;
   readonly write: (text: string) => void;
+}
+
+/** The terminal as a program in a machine is given it: bytes, unread. */
+export interface Screen {
+  /** Standard input is a terminal. */
+  readonly hasKeyboard: boolean;
+  /**
+   * Every key goes to `onKeys` and nothing is shown of it, until the returned function is called, which is safe to call again; the end of
+   * the process does so too. A promise holds further keys back. `onEnd`: there is no keyboard any more.
+   */
+  takeKeyboard(onKeys: (bytes: Buffer) => Promise<void>, onEnd: () => void): () => void;
+  /** Called for each new size of the terminal, until the returned function is called. */
+  onResize(listener: () => void): () => void;
+  /** Bytes as they are; a promise is to be waited for before there is room for more. */
+  write(stream: "stdout" | "stderr", bytes: Buffer): Promise<void> | undefined;
 }

@@ -97,6 +97,11 @@ export function createJsonlRunStore({ stateDir, now, random, onRemoved }: RunSto
   return { create, list, find, read: (run) => readEvents(join(runsDir, run, "events.jsonl")), remove };
 }
 
+/** Where a run is kept, and what its process has beside that; closed to other users. */
+export function runDirectory(stateDir: string, run: string): string {
+  return join(stateDir, "runs", run);
+}
+
 /** So that a machine on which somebody works for a year does not fill its disk; `hearth runs prune` keeps fewer. */
 const KEPT_RUNS = 500;
 

@@ -25,6 +25,8 @@ export interface RunRecord {
   readonly attempt: number;
   /** The first attempt, where this is a later one. */
   readonly firstRun: string | undefined;
+  /** The checkpoint that it goes on from: what was before it ran in that run. */
+  readonly from: { readonly run: string; readonly job: JobKey; readonly step: number } | undefined;
   readonly provider: ProviderName | undefined;
   /** The `concurrency` group that the run waits for now. */
   readonly waitingFor: string | undefined;
@@ -121,6 +123,7 @@ export function emptyRecord(): GrowingRecord {
     title: undefined,
     attempt: 1,
     firstRun: undefined,
+    from: undefined,
     provider: undefined,
     waitingFor: undefined,
     startedAt: undefined,
@@ -144,6 +147,7 @@ export function applyEvent(record: GrowingRecord, event: RunEvent): void {
       record.title = event.title;
       record.attempt = event.attempt ?? 1;
       record.firstRun = event.firstRun;
+      record.from = event.from;
       record.provider = event.provider;
       record.counts = { ...record.counts, declared: event.declaredSteps };
       return;
