@@ -3,6 +3,7 @@
  * cancellation, fail to begin, or end in trouble.
  */
 import type { StoredCheckpoint } from "../checkpoint/checkpoint-store.ts";
+import type { EnteredJob } from "../door/enter-run.ts";
 import type { RunOutcome } from "../engine/run-settings.ts";
 import { anEvent, aJob, aRunStep, aWorkflow } from "../plan/plan-fixture.ts";
 import { defaultRunners } from "../plan/runner-map.ts";
@@ -58,6 +59,8 @@ export interface FakeHearthOptions {
   readonly isolation?: Isolation;
   readonly stored?: readonly (StoredRun & { readonly events: readonly RunEvent[] })[];
   readonly images?: readonly ImageSummary[];
+  /** The machine of the job of a run that is entered. */
+  readonly inside?: (job: string | undefined) => EnteredJob;
   readonly tools?: readonly ToolSummary[];
   readonly caches?: readonly CacheSummary[];
   readonly checkpoints?: readonly StoredCheckpoint[];
@@ -136,6 +139,11 @@ export function fakeHearth(options: FakeHearthOptions = {}): FakeHearth {
     watchers: () => listeners.size + hearers.size,
     async openMachine({ id }) {
       throw new EngineError("MACHINE_START_FAILED", `Cannot start machine ${id}`);
+    },
+    async enterRun(run, job) {
+      note(`enter ${run}${job === undefined ? "" : ` ${job}`}`);
+      if (options.inside === undefined) throw new EngineError("RUN_NOT_FOUND", `Nobody answers for run ${run}`);
+      return options.inside(job);
     },
     async watch(repository, listener) {
       listeners.add(listener);

@@ -7,7 +7,7 @@ import type { JobKey } from "../store/run-event.ts";
 import type { JobRecord, RunRecord, StepRecord } from "../store/run-record.ts";
 
 export interface StepWish {
-  /** Its number, its name, or a part of its name that no other has; undefined: the first one that failed. */
+  /** Its number, its id, its name, or a part of its name that no other has; undefined: the first one that failed. */
   readonly step: string | undefined;
   readonly job: string | undefined;
 }
@@ -69,11 +69,12 @@ function hasFailed({ step: { state } }: StepOfJob): boolean {
   return state.status === "completed" && state.fate.kind === "ran" && state.fate.conclusion === "failure";
 }
 
-/** A number is that step's; a name wins over a part of one. */
+/** A number is that step's; an id wins over a name, and a name over a part of one. */
 function stepsNamed(all: readonly StepOfJob[], word: string): readonly StepOfJob[] {
   const wanted = word.toLowerCase();
   const byNumber = all.filter(({ step }) => step.step === word);
+  const byId = all.filter(({ step }) => step.id?.toLowerCase() === wanted);
   const byName = all.filter(({ step }) => step.name.toLowerCase() === wanted);
   const byPart = all.filter(({ step }) => step.name.toLowerCase().includes(wanted));
-  return [byNumber, byName, byPart].find((found) => found.length > 0) ?? [];
+  return [byNumber, byId, byName, byPart].find((found) => found.length > 0) ?? [];
 }

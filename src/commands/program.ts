@@ -13,6 +13,7 @@ import type { Role } from "../server/api-tokens.ts";
 import type { ExitCode } from "./exit-code.ts";
 import type { ProductionOptions } from "./doctor-production.ts";
 import type { Flags, Hearth } from "./hearth.ts";
+import type { FlakeOptions } from "./flake.ts";
 import type { ForkOptions } from "./fork.ts";
 import type { LintCommandOptions } from "./lint.ts";
 import type { LogsCommandOptions } from "./logs.ts";
@@ -94,7 +95,7 @@ export function createProgram({ version, terminal, connect, finish }: ProgramSur
     .command("retry")
     .description("run on from a step of a kept run, with the workflow as it is now (docs/time-travel.md)")
     .argument("[run]", "id of the run, or the beginning of one (default: the latest)")
-    .option("--from <step>", "its number or name (default: the first that failed)")
+    .option("--from <step>", "its number, id or name (default: the first that failed)")
     .option("--job <job>", "the job that the step is in")
     .option("--stale", "leave what ran before it as it ran, although the workflow has changed there")
     .option("--env <k=v>", "variable for every job that starts anew (repeatable)", addAssignment)
@@ -160,6 +161,20 @@ export function createProgram({ version, terminal, connect, finish }: ProgramSur
     .action(async (run: string | undefined, options: ForkOptions & Flags) => {
       const { fork } = await import("./fork.ts");
       finish(await fork(await connect(options), terminal, run, options));
+    });
+
+  withMoment(program.command("flake"), "--step <step>")
+    .description("run one step of a kept run again and again from the same state: does it always fail?")
+    .option("-n, --number <n>", "how often (default: 10)", parseCount)
+    .option("--stale", "leave what ran before it as it ran, although the workflow has changed there")
+    .option("--env <k=v>", "variable for every step (repeatable)", addAssignment)
+    .option("--env-file <file>", "the same, as NAME=value lines (repeatable)", addText)
+    .option("--secret <name[=value]>", "secret, as for hearth run (repeatable)", addSecret)
+    .option("--secret-file <file>", "secrets as NAME=value lines (repeatable)", addText)
+    .option("--json", "one object a line for each trial, then the verdict")
+    .action(async (run: string | undefined, options: FlakeOptions & Flags) => {
+      const { flake } = await import("./flake.ts");
+      finish(await flake(await connect(options), terminal, run, options));
     });
 
   withSelection(program.command("plan"))
@@ -791,7 +806,7 @@ function providerOption(): Option {
 function withMoment(command: Command, step: string): Command {
   return command
     .argument("[run]", "id of the run, or the beginning of one (default: the latest)")
-    .option(step, "its number or name (default: the first that failed)")
+    .option(step, "its number, id or name (default: the first that failed)")
     .option("--job <job>", "the job that the step is in")
     .addOption(networkOption())
     .option("--allow-host <host>", "let machines reach this host, or *.domain (repeatable)", addText)

@@ -30,6 +30,7 @@ export function announce({ run, caller }: Pick<WorkflowRun, "run" | "caller">, i
     name: run.masker.mask(name),
     steps: steps.map(({ step, way }) => ({
       number: step.number,
+      ...(step.idGiven ? { id: step.id } : {}),
       name: run.masker.mask(plainStepName(step)),
       way: way.kind === "translated" ? translatedText(way.by) : way.kind,
     })),

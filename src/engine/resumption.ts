@@ -11,7 +11,7 @@ export interface Resumption {
     /** Of the saved machine: read when the job starts, and not after that. */
     readonly directory: string;
   };
-  /** Number of the last step to run; undefined: all of them. */
+  /** Number of the last step to run, and then nothing else of the workflow runs either; undefined: all of them. */
   readonly until?: number;
   /** Called before its first step: the machine is as it was saved. */
   readonly prepare?: (job: JobRun) => Promise<void>;

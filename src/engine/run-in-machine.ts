@@ -23,6 +23,7 @@ import { liveJob } from "./live-job.ts";
 import type { MachineLease, MachineSource } from "./machine-source.ts";
 import { concludeWithoutRunning, notReached } from "./report-step.ts";
 import type { Resumption } from "./resumption.ts";
+import { stateOf } from "./saved-job.ts";
 import type { RunContext } from "./run-context.ts";
 import { runJob } from "./run-job.ts";
 import { timeLimit } from "./time-limit.ts";
@@ -105,7 +106,7 @@ export async function runInMachine(
     trackingId: resumption?.saved.trackingId ?? `github_${dependencies.newId()}`,
     actions: dependencies.actions,
     deliveries: new Map(),
-    state: resumption?.saved.state ?? newJobState(env, workflow.inputs),
+    state: resumption === undefined ? newJobState(env, workflow.inputs) : stateOf(resumption.saved),
     saver: saverFor(run, held.machine),
     resumed: resumption,
     masker: run.masker,

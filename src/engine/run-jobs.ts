@@ -206,9 +206,16 @@ function endOfEarlierAttempt({ run }: WorkflowRun, instance: JobInstance<Job>): 
     const reason = `it succeeded in run ${earlier.run}`;
     return endAsEarlier(run, instance, reason, { ...succeeded, conclusion: "success", tolerated: false });
   }
-  const ended = resumption?.saved.ended.get(instance.key);
-  if (resumption === undefined || ended === undefined) return undefined;
-  return endAsEarlier(run, instance, `it ended with ${ended.conclusion} in run ${resumption.run}`, ended);
+  if (resumption === undefined) return undefined;
+  const { saved, until } = resumption;
+  const ended = saved.ended.get(instance.key);
+  if (ended !== undefined) {
+    return endAsEarlier(run, instance, `it ended with ${ended.conclusion} in run ${resumption.run}`, ended);
+  }
+  const isOnTheWay = saved.job === instance.key || saved.job.startsWith(`${instance.key} / `);
+  return until === undefined || isOnTheWay
+    ? undefined
+    : endWithoutRunning(run, instance, "skipped", "it was not asked for");
 }
 
 /** What ran then has had a condition that was true. Its cells are known by their keys only when its matrix is expanded. */

@@ -66,6 +66,11 @@ export function readSavedJob(bytes: Buffer): SavedJob {
   return withoutPrototypes(value.saved, new Set());
 }
 
+/** Of its own for whoever goes on: a job changes its state, and several may go on from one checkpoint. */
+export function stateOf({ state }: SavedJob): JobState {
+  return withoutPrototypes(deserialize(serialize(state)), new Set());
+}
+
 export function textsOf(
   workflow: Pick<Workflow, "env" | "defaults">,
   { job, steps }: Pick<PlannedJob, "job" | "steps">,

@@ -101,7 +101,7 @@ export type RunEvent = { readonly at: string } & (
       /** `uses` of a job that calls a workflow: it has no steps itself, and ends when the called jobs have. */
       readonly calls?: string;
       readonly name: string;
-      readonly steps: readonly { readonly number: number; readonly name: string; readonly way: string }[];
+      readonly steps: readonly PlannedStepFields[];
     }
   /** The run (no `job`) or the job waits for others of its `concurrency` group. */
   | { readonly type: "waiting"; readonly job?: JobKey; readonly group: string }
@@ -176,6 +176,14 @@ export type RunEvent = { readonly at: string } & (
       readonly durationMs: number;
     }
 );
+
+interface PlannedStepFields {
+  readonly number: number;
+  readonly name: string;
+  readonly way: string;
+  /** Absent where the author gave none. */
+  readonly id?: string;
+}
 
 export interface FateCounts {
   readonly declared: number;

@@ -92,6 +92,8 @@ export interface StepRecord {
   readonly name: string;
   /** How it runs, as planned; undefined for the runner's own steps. */
   readonly way: string | undefined;
+  /** As its author gave it. */
+  readonly id: string | undefined;
   readonly state:
     | { readonly status: "queued" }
     | { readonly status: "in_progress"; readonly startedAt: string }
@@ -169,8 +171,8 @@ export function applyEvent(record: GrowingRecord, event: RunEvent): void {
       job.caller = event.caller;
       job.calls = event.calls;
       job.name = event.name;
-      for (const { number, name, way } of event.steps) {
-        Object.assign(stepOf(record, { job: event.job, step: String(number) }, "main"), { name, way });
+      for (const { number, name, way, id } of event.steps) {
+        Object.assign(stepOf(record, { job: event.job, step: String(number) }, "main"), { name, way, id });
       }
       return;
     }
@@ -296,6 +298,7 @@ function stepOf(record: GrowingRecord, ref: StepRef, phase: StepPhase | undefine
     phase: phase ?? (/^\d+$/.test(ref.step) ? "main" : "set_up"),
     name: ref.step,
     way: undefined,
+    id: undefined,
     state: { status: "queued" },
     logLines: 0,
   };

@@ -194,8 +194,8 @@ describe("a run that goes on from a checkpoint", () => {
   it("can be gone on from itself, and any number of times from one checkpoint", async () => {
     const { checkpoints } = await failed();
     const again = checkpointsFor();
+    const resumption = checkpoints.resumption(2);
     for (let round = 0; round < 2; round += 1) {
-      const resumption = checkpoints.resumption(2);
       await runYaml(WORKFLOW, { provider: machines({ script: obey }), resumption, checkpoints: again });
     }
     const run = await runYaml(FIXED, { provider: machines({ script: obey }), resumption: again.resumption(3) });
@@ -231,6 +231,7 @@ jobs:
     const run = await runYaml(FIXED, { provider: machines({ script: obey }), resumption });
     expect(run.lines).toContain("second");
     expect(run.fates).toMatchObject({ "build/1": "skipped", "build/2": "success", "build/3": "skipped" });
+    expect(run.conclusions).toMatchObject({ after: "skipped" });
   });
 
   it("leaves its posts to the end, with what steps before the checkpoint saved for them", async () => {
