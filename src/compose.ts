@@ -141,6 +141,13 @@ export function compose(config: Config, environment: NodeJS.ProcessEnv): Hearth 
     },
     chooseProvider: chooseAny,
     startRun: (plan, options) => startRun(plan, options, config, parts.get(options.repository)),
+    async changesSince(run, repository) {
+      const snapshot = parts.get(repository)?.snapshot;
+      if (snapshot === undefined) return undefined;
+      const { archivesOf, changesSince } = await import("./git/tree-changes.ts");
+      const changes = await changesSince(runDirectory(stateDir, run), snapshot);
+      return changes && { ...changes, archives: () => archivesOf(snapshot, changes.changed) };
+    },
     async openMachine(wish, signal) {
       const module = await import("./open-machine.ts");
       const host = await hostMachines();
@@ -390,6 +397,14 @@ export function compose(config: Config, environment: NodeJS.ProcessEnv): Hearth 
       workflow: path,
       event: plan.event.name,
     });
+    if (snapshot !== undefined && options.checkpoints !== undefined) {
+      const { keepListing, passOnListing } = await import("./git/tree-changes.ts");
+      const { resumption } = options;
+      const directory = runDirectory(stateDir, writer.run);
+      // What the machine has checked out is what that run had, unless it was brought up to date.
+      if (resumption === undefined || resumption.prepare !== undefined) await keepListing(directory, snapshot);
+      else await passOnListing(runDirectory(stateDir, resumption.run), directory);
+    }
     const services = lazyServices(snapshot && { ...plan.event.repository, gitDir: snapshot.gitDir }, config, api);
     const cancel = new AbortController();
     const kill = new AbortController();

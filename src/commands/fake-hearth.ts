@@ -137,6 +137,7 @@ export function fakeHearth(options: FakeHearthOptions = {}): FakeHearth {
     change: (...paths) => listeners.forEach(({ onChange }) => onChange(paths)),
     failWatch: (error) => listeners.forEach(({ onError }) => onError(error)),
     watchers: () => listeners.size + hearers.size,
+    changesSince: async () => undefined,
     async openMachine({ id }) {
       throw new EngineError("MACHINE_START_FAILED", `Cannot start machine ${id}`);
     },

@@ -12,6 +12,7 @@ import type { RunnerMap } from "../plan/runner-map.ts";
 import type { ChosenProvider } from "../provider/choose-provider.ts";
 import type { Provider, ProviderName } from "../provider/provider.ts";
 import type { KeptAction } from "../git/kept-actions.ts";
+import type { TreeChanges } from "../git/tree-changes.ts";
 import type { ManageReport, ManageRequest, VerifiedAction } from "../select/manage-actions.ts";
 import type { TranslateReport, TranslateRequest } from "../select/manage-translations.ts";
 import type { Comparison, VerifyRequest } from "../select/comparison-projects.ts";
@@ -52,6 +53,8 @@ export interface Hearth {
    * beginning; whatever happens later is its outcome.
    */
   startRun(plan: Plan, options: RunOptions): Promise<RunHandle>;
+  /** In the working tree that was selected last, since that run began; undefined where that cannot be known. */
+  changesSince(run: string, repository: string): Promise<WorkingTreeChanges | undefined>;
   /** A machine of no run, for somebody to look into; destroyed by disposal. Throws what making one throws, or the signal's reason. */
   openMachine(wish: MachineWish, signal: AbortSignal): Promise<OpenMachine>;
   /**
@@ -154,6 +157,11 @@ export interface RunOptions {
   readonly delivery?: string | undefined;
   /** Called with every event, in order, after it was given to the store. Must not throw. */
   readonly onEvent: (event: RunEvent) => void;
+}
+
+export interface WorkingTreeChanges extends TreeChanges {
+  /** Tar archives of what is changed, one after the other. */
+  readonly archives: () => AsyncIterable<Buffer>;
 }
 
 export interface MachineWish {

@@ -98,6 +98,7 @@ export function createProgram({ version, terminal, connect, finish }: ProgramSur
     .option("--from <step>", "its number, id or name (default: the first that failed)")
     .option("--job <job>", "the job that the step is in")
     .option("--stale", "leave what ran before it as it ran, although the workflow has changed there")
+    .option("--sync", "first put into the machine what has changed in the working tree since the run began")
     .option("--env <k=v>", "variable for every job that starts anew (repeatable)", addAssignment)
     .option("--env-file <file>", "the same, as NAME=value lines (repeatable)", addText)
     .option("--secret <name[=value]>", "secret, as for hearth run (repeatable)", addSecret)

@@ -3,6 +3,7 @@
  * change to it is named, and refused unless it is said to be right.
  */
 import { overlay } from "../lib/overlay.ts";
+import { plainText } from "./display-text.ts";
 import type { ExitCode } from "./exit-code.ts";
 import type { Hearth } from "./hearth.ts";
 import { openMoment } from "./open-moment.ts";
@@ -10,6 +11,7 @@ import { planFromMoment } from "./plan-from-moment.ts";
 import { readEnv, readSecrets } from "./request.ts";
 import type { EnvOptions, SecretOptions } from "./request.ts";
 import { exitCodeOfRefused } from "./sort-results.ts";
+import { syncTree } from "./sync-tree.ts";
 import { startRuns } from "./start-runs.ts";
 import type { ViewOptions } from "./start-runs.ts";
 import type { Terminal } from "./terminal.ts";
@@ -20,6 +22,8 @@ export interface RetryOptions extends SecretOptions, EnvOptions, ViewOptions {
   readonly job?: string;
   /** What changed before the checkpoint is to be left as it ran. */
   readonly stale?: boolean;
+  /** What has changed in the working tree since the run began is put into the machine first. */
+  readonly sync?: boolean;
   readonly checkpoint?: "auto" | "steps" | "off";
 }
 
@@ -55,6 +59,9 @@ async function goOn(
   const { selection, sorted, going } = planned;
   if (going === undefined) return exitCodeOfRefused(sorted.refused);
 
+  const say = (text: string): void => terminal.err.write(`${plainText(text)}\n`);
+  const { run } = opened.checkpoint;
+  const prepare = options.sync === true ? await syncTree(hearth, run, selection.repository, say) : undefined;
   const env = await readEnv(options);
   const chosen = await hearth.chooseProvider(opened.checkpoint.provider);
   const when = options.checkpoint ?? (terminal.live ? "auto" : "off");
@@ -70,7 +77,7 @@ async function goOn(
       machinePer: "workflow",
       skipUnsupported: false,
       earlier: going.earlier,
-      resumption: going.resumption,
+      resumption: { ...going.resumption, ...(prepare === undefined ? {} : { prepare }) },
       ...(when === "off" ? {} : { checkpoints: { when, keep: options.checkpoint !== undefined } }),
     }),
   });
