@@ -3,7 +3,8 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { CheckpointStore } from "./checkpoint/checkpoint-store.ts";
 import type { Config } from "./config.ts";
-import type { Checkpoints } from "./engine/checkpoints.ts";
+import type { Checkpoints } from "./checkpoint/checkpoints.ts";
+import type { ForkDirectories } from "./engine/matrix-fork-directories.ts";
 
 export function createHostCheckpoints({ stateDir, secretKey, checkpointsBytes }: Config): CheckpointStore {
   let made: Promise<CheckpointStore> | undefined;
@@ -30,6 +31,16 @@ export function createHostCheckpoints({ stateDir, secretKey, checkpointsBytes }:
     removeRun: (run) => ifAny((one) => one.removeRun(run), undefined),
     removeAll: () => ifAny((one) => one.removeAll(), undefined),
     diskBytes: () => ifAny((one) => one.diskBytes(), 0),
+  };
+}
+
+/** Where machines lie while they are copied: as plain as where one is saved before it is put away, and never put away. */
+export function hostForkDirectories({ stateDir }: Pick<Config, "stateDir">): ForkDirectories {
+  return {
+    async make(expectedBytes) {
+      const { makePlainDirectory } = await import("./checkpoint/plain-directory.ts");
+      return makePlainDirectory("/dev/shm", join(stateDir, "matrix-fork"), expectedBytes);
+    },
   };
 }
 

@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Checkpoints, TakenCheckpoint } from "../src/engine/checkpoints.ts";
+import type { Checkpoints, TakenCheckpoint } from "../src/checkpoint/checkpoints.ts";
 import type { Resumption } from "../src/engine/resumption.ts";
 import { readSavedJob } from "../src/engine/saved-job.ts";
 

@@ -6,9 +6,10 @@ import { dirname, join } from "node:path";
 import type { ActionSource } from "../src/action/action-source.ts";
 import { createWayChooser } from "../src/action/choose-way.ts";
 import type { ManifestLookup } from "../src/action/choose-way.ts";
-import type { Checkpoints } from "../src/engine/checkpoints.ts";
+import type { Checkpoints } from "../src/checkpoint/checkpoints.ts";
 import { createConcurrencyGroups } from "../src/engine/concurrency-groups.ts";
 import type { ConcurrencyGroups } from "../src/engine/concurrency-groups.ts";
+import type { ForkDirectories } from "../src/engine/matrix-fork-directories.ts";
 import type { Resumption } from "../src/engine/resumption.ts";
 import { runWorkflow } from "../src/engine/run-workflow.ts";
 import type { CancelLadder } from "../src/engine/exec-process.ts";
@@ -49,6 +50,7 @@ export interface YamlRunOptions {
   readonly earlier?: EarlierAttempt;
   readonly checkpoints?: Checkpoints;
   readonly resumption?: Resumption;
+  readonly forks?: ForkDirectories;
   readonly now?: () => number;
   readonly concurrency?: ConcurrencyGroups;
   /** Actions of other repositories, by `owner/name@ref`. */
@@ -191,6 +193,7 @@ export async function runPlan(plan: Plan, options: YamlRunOptions, gitDir?: stri
         options.onEvent?.(event, abort);
       },
       checkpoints: options.checkpoints,
+      forks: options.forks,
       now: options.now ?? (() => performance.now()),
       newId: randomUUID,
       ladder: options.ladder ?? { interruptMs: 200, terminateMs: 200, killMs: 5_000 },

@@ -1,13 +1,14 @@
 /**
  * What makes a checkpoint of the chunks in packs: one file each. Layout: `HEARTHC1`, then three parts behind their lengths (4 bytes, little
  * endian): which packs are used, in plain JSON, so that nobody who lacks the key throws away what is in use; the description, sealed; and
- * the engine's state with the pieces of the machine's files, sealed. Each part is bound to those before it and to the file's name, so
+ * the engine's state with the pieces of the machine's files, compressed and sealed. Each part is bound to those before it and to the file's name, so
  * none stands for another checkpoint's.
  */
 import { closeSync, constants, fstatSync, openSync } from "node:fs";
-import { array, int, iso, literal, nonnegative, object, optional, regex, safeParse, string, number } from "zod/mini";
+import { array, int, iso, literal, nonnegative, object, regex, safeParse, string, number } from "zod/mini";
 import type { infer as Infer } from "zod/mini";
 import type { CheckpointDescription, StoredCheckpoint } from "./checkpoint.ts";
+import { compress, decompress } from "./compressed.ts";
 import { readAt } from "./pack-file.ts";
 import { NAME_BYTES, openObject, sealObject } from "./sealed-object.ts";
 import type { CheckpointKeys } from "./sealed-object.ts";
@@ -54,10 +55,6 @@ const Description = object({
   step: int(),
   stepName: string(),
   provider: string(),
-  cpus: number(),
-  memoryMib: number(),
-  image: optional(string()),
-  certificateAuthorities: optional(string()),
   at: iso.datetime({ offset: true }),
   tookMs: number(),
   machineBytes: int().check(nonnegative()),
@@ -91,7 +88,7 @@ export function encodeIndex(
     content.engine,
     ...content.references.map(encode),
   ]);
-  const sealed = sealObject(body, Buffer.concat([before, front]), keys);
+  const sealed = sealObject(compress(body), Buffer.concat([before, front]), keys);
   return Buffer.concat([MAGIC, length(plain), plain, length(front), front, length(sealed), sealed]);
 }
 
@@ -117,7 +114,8 @@ export function readIndex(
   if (plain === undefined || description === undefined || sealed === undefined || !isWhole) {
     return { ...front, content: undefined };
   }
-  const body = openObject(sealed, Buffer.concat([beginning(stem, plain), description]), keys);
+  const opened = openObject(sealed, Buffer.concat([beginning(stem, plain), description]), keys);
+  const body = opened && decompress(opened, MAX_PART_BYTES);
   return { ...front, content: body && parseContent(body, front.packs.length) };
 }
 
@@ -156,8 +154,8 @@ function parseFront(
 function parseDescription(value: unknown, indexBytes: number): StoredCheckpoint | undefined {
   const parsed = safeParse(Description, value);
   if (!parsed.success) return undefined;
-  const { image, certificateAuthorities, packBytes, ...rest }: Infer<typeof Description> = parsed.data;
-  return { ...rest, image, certificateAuthorities, addedBytes: packBytes + indexBytes };
+  const { packBytes, ...rest }: Infer<typeof Description> = parsed.data;
+  return { ...rest, addedBytes: packBytes + indexBytes };
 }
 
 function parseContent(body: Buffer, packs: number): CheckpointContent | undefined {

@@ -1,7 +1,10 @@
-/** A process that keeps one checkpoint after the other and says so, for tests that kill it. `STATE MEMORY KEY RUN LIMIT FIRST LAST` */
+/**
+ * A process that keeps one checkpoint after the other and says so, for tests that kill it; at the end it opens
+ * all there are. `STATE MEMORY KEY RUN LIMIT FIRST LAST`
+ */
 import { EngineError } from "../lib/engine-error.ts";
 import { createCheckpointStore } from "./checkpoint-store.ts";
-import { aDescription, writeMachine } from "./machine-files.fixture.ts";
+import { aDescription, differsFrom, writeMachine } from "./machine-files.fixture.ts";
 
 const [stateDir = "", memoryDir = "", key = "", run = "", limit = "", first = "", last = ""] = process.argv.slice(2);
 const store = createCheckpointStore({
@@ -20,5 +23,12 @@ for (let step = Number(first); step <= Number(last); step += 1) {
   } catch (error) {
     if (!(error instanceof EngineError)) throw error;
     process.stdout.write(`refused ${step} ${error.code} ${error.message}\n`);
+  }
+}
+
+for (const one of await store.list(run)) {
+  await using opened = await store.open(one).catch(() => undefined);
+  if (opened !== undefined && differsFrom(opened.directory, one.step) === undefined) {
+    process.stdout.write(`opened ${one.step}\n`);
   }
 }

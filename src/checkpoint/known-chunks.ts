@@ -4,17 +4,23 @@ import { readPack } from "./pack-file.ts";
 import { isMissing, packPath, packSizes } from "./shelf.ts";
 import type { Shelf } from "./shelf.ts";
 
+export interface KnownChunk {
+  readonly pack: string;
+  /** In the pack. */
+  readonly bytes: number;
+}
+
 export interface KnownChunks {
   refresh(): void;
   /** By a chunk's name as latin1. */
-  packOf(name: string): string | undefined;
+  find(name: string): KnownChunk | undefined;
   /** Of packs as they were at the latest `refresh`: a function that says whether they still are. */
   relyOn(packs: readonly string[]): () => boolean;
 }
 
 export function createKnownChunks(shelf: Shelf): KnownChunks {
   let stamps = new Map<string, string>();
-  let packOfName = new Map<string, string>();
+  let chunks = new Map<string, KnownChunk>();
 
   function learn(id: string): void {
     const path = packPath(shelf, id);
@@ -23,7 +29,7 @@ export function createKnownChunks(shelf: Shelf): KnownChunks {
     try {
       // One that is another key's, or damaged, is only not relied on.
       using pack = readPack(path, id, shelf.keys);
-      for (const name of pack?.places.keys() ?? []) packOfName.set(name, id);
+      for (const [name, { length }] of pack?.places ?? []) chunks.set(name, { pack: id, bytes: length });
       stamps.set(id, stamp);
     } catch (error) {
       if (!isMissing(error)) throw error;
@@ -37,11 +43,11 @@ export function createKnownChunks(shelf: Shelf): KnownChunks {
     refresh() {
       if (![...stamps].every(isAsBefore)) {
         stamps = new Map();
-        packOfName = new Map();
+        chunks = new Map();
       }
       for (const id of packSizes(shelf).keys()) if (!stamps.has(id)) learn(id);
     },
-    packOf: (name) => packOfName.get(name),
+    find: (name) => chunks.get(name),
     relyOn(packs) {
       const relied = packs.map((id) => [id, stamps.get(id)] as const);
       return () => relied.every(isAsBefore);

@@ -1,9 +1,11 @@
 /**
  * A pack: the encrypted chunks that one checkpoint was the first to hold, in one file. Layout: `HEARTHP1`, the chunks one after the other,
- * each sealed as its own name, a table (name and length of each, in order) sealed as this pack's, length of the table (4 bytes, little
+ * each compressed and sealed as its own name, a table (name and length of each, in order) sealed as this pack's, length of the table (4 bytes, little
  * endian). A chunk's name is the keyed hash of its content.
  */
 import { closeSync, constants, fstatSync, fsyncSync, openSync, readSync, writeSync } from "node:fs";
+import { compress, decompress } from "./compressed.ts";
+import { MAX_CHUNK_BYTES } from "./page-chunks.ts";
 import { NAME_BYTES, openObject, sealObject } from "./sealed-object.ts";
 import type { CheckpointKeys } from "./sealed-object.ts";
 
@@ -12,7 +14,8 @@ const ENTRY_BYTES = NAME_BYTES + 4;
 const BUFFER_BYTES = 1 << 20;
 
 export interface PackWriter {
-  add(name: Buffer, chunk: Buffer): void;
+  /** Returns how many bytes it has become. */
+  add(name: Buffer, chunk: Buffer): number;
   /** Of a chunk that is sealed already: it is bound to its name, not to a pack. */
   addSealed(name: Buffer, sealed: Buffer): void;
   readonly chunks: number;
@@ -46,7 +49,11 @@ export function writePack(path: string, id: string, keys: CheckpointKeys): PackW
   };
   write(MAGIC);
   return {
-    add: (name, chunk) => addSealed(name, sealObject(chunk, asChunk(name), keys)),
+    add(name, chunk) {
+      const sealed = sealObject(compress(chunk), asChunk(name), keys);
+      addSealed(name, sealed);
+      return sealed.length;
+    },
     addSealed,
     get chunks() {
       return entries.length;
@@ -102,7 +109,10 @@ export function readPack(path: string, id: string, keys: CheckpointKeys): PackRe
       sizeBytes,
       places,
       readSealed,
-      read: (name, place) => openObject(readSealed(place), asChunk(name), keys),
+      read(name, place) {
+        const chunk = openObject(readSealed(place), asChunk(name), keys);
+        return chunk && decompress(chunk, MAX_CHUNK_BYTES);
+      },
       [Symbol.dispose]: close,
     };
   } catch (error) {

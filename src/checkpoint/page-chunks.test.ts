@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import { array, assert, constantFrom, integer, property, record, uint8Array, tuple } from "fast-check";
 import { describe, expect, it } from "vitest";
 import { aPage } from "./machine-files.fixture.ts";
 import { MAX_CHUNK_BYTES, PAGE_BYTES, cutPages } from "./page-chunks.ts";
@@ -25,29 +25,27 @@ function cut(content: Buffer, most = Number.MAX_SAFE_INTEGER, seed = 7): readonl
 }
 
 /** Runs of zero pages, of pages all alike and of pages each of its own, and an end that need be no page. */
-const content = fc
-  .tuple(
-    fc.array(
-      fc.record({
-        kind: fc.constantFrom("zeros", "alike", "own"),
-        pages: fc.integer({ min: 1, max: 90 }),
-        seed: fc.integer({ min: 1, max: 50_000 }),
+const content = tuple(
+  array(
+    record({
+      kind: constantFrom("zeros", "alike", "own"),
+      pages: integer({ min: 1, max: 90 }),
+      seed: integer({ min: 1, max: 50_000 }),
+    }),
+    { maxLength: 6 },
+  ),
+  uint8Array({ maxLength: PAGE_BYTES }),
+).map(([runs, end]) =>
+  Buffer.concat([
+    ...runs.flatMap(({ kind, pages, seed }) =>
+      Array.from({ length: pages }, (_, page) => {
+        if (kind === "zeros") return Buffer.alloc(PAGE_BYTES);
+        return aPage(kind === "alike" ? seed : seed + page);
       }),
-      { maxLength: 6 },
     ),
-    fc.uint8Array({ maxLength: PAGE_BYTES }),
-  )
-  .map(([runs, end]) =>
-    Buffer.concat([
-      ...runs.flatMap(({ kind, pages, seed }) =>
-        Array.from({ length: pages }, (_, page) => {
-          if (kind === "zeros") return Buffer.alloc(PAGE_BYTES);
-          return aPage(kind === "alike" ? seed : seed + page);
-        }),
-      ),
-      end,
-    ]),
-  );
+    end,
+  ]),
+);
 
 function ownPages(count: number, first = 1): Buffer[] {
   return Array.from({ length: count }, (_, page) => aPage(first + page));
@@ -57,30 +55,30 @@ function textsOf(pages: readonly Buffer[]): readonly string[] {
   return cut(Buffer.concat(pages)).map(({ bytes }) => bytes.toString("latin1"));
 }
 
+/** Zeros may come in several pieces; the chunks are the same. */
+function chunkLengths(pieces: readonly Cut[]): readonly number[] {
+  return pieces.filter(({ kind }) => kind === "chunk").map(({ bytes }) => bytes.length);
+}
+
 describe("cutPages", () => {
   it("gives back all bytes in order, cut only between pages, none of the chunks too long", () => {
-    fc.assert(
-      fc.property(content, fc.integer({ min: 1, max: 3 * MAX_CHUNK_BYTES }), (bytes, most) => {
+    assert(
+      property(content, integer({ min: 1, max: 3 * MAX_CHUNK_BYTES }), (bytes, most) => {
         const pieces = cut(bytes, Math.max(most, bytes.length >> 8));
         expect(Buffer.concat(pieces.map((piece) => piece.bytes)).equals(bytes)).toBe(true);
         for (const piece of pieces.slice(0, -1)) expect(piece.bytes.length % PAGE_BYTES).toBe(0);
-        for (const piece of pieces) {
-          expect(piece.bytes.length).toBeGreaterThan(0);
-          if (piece.kind === "chunk") expect(piece.bytes.length).toBeLessThanOrEqual(MAX_CHUNK_BYTES);
-        }
+        for (const piece of pieces) expect(piece.bytes.length).toBeGreaterThan(0);
+        for (const length of chunkLengths(pieces)) expect(length).toBeLessThanOrEqual(MAX_CHUNK_BYTES);
       }),
       { numRuns: 60 },
     );
   });
 
   it("cuts the same whatever a read returns at once", () => {
-    fc.assert(
-      fc.property(content, fc.integer({ min: 1, max: MAX_CHUNK_BYTES }), (bytes, most) => {
-        const lengths = (pieces: readonly Cut[]): string => pieces.map((piece) => piece.bytes.length).join(" ");
+    assert(
+      property(content, integer({ min: 1, max: MAX_CHUNK_BYTES }), (bytes, most) => {
         const few = Math.max(most, bytes.length >> 8);
-        // Zeros may come in several pieces; the chunks are the same.
-        const chunks = (pieces: readonly Cut[]) => lengths(pieces.filter(({ kind }) => kind === "chunk"));
-        expect(chunks(cut(bytes, few))).toBe(chunks(cut(bytes)));
+        expect(chunkLengths(cut(bytes, few))).toEqual(chunkLengths(cut(bytes)));
       }),
       { numRuns: 40 },
     );
@@ -88,8 +86,8 @@ describe("cutPages", () => {
 
   it("puts no page of zeros into a chunk", () => {
     const zeros = Buffer.alloc(PAGE_BYTES);
-    fc.assert(
-      fc.property(content, (bytes) => {
+    assert(
+      property(content, (bytes) => {
         for (const { kind, bytes: chunk } of cut(bytes)) {
           if (kind === "zeros") continue;
           for (let at = 0; at + PAGE_BYTES <= chunk.length; at += PAGE_BYTES) {
@@ -104,11 +102,11 @@ describe("cutPages", () => {
   it("cuts most alike when pages are put in or taken out", () => {
     const pages = ownPages(2000);
     const before = new Set(textsOf(pages));
-    fc.assert(
-      fc.property(
-        fc.integer({ min: 0, max: 1900 }),
-        fc.integer({ min: 0, max: 40 }),
-        fc.integer({ min: 0, max: 40 }),
+    assert(
+      property(
+        integer({ min: 0, max: 1900 }),
+        integer({ min: 0, max: 40 }),
+        integer({ min: 0, max: 40 }),
         (at, taken, put) => {
           const after = textsOf([...pages.slice(0, at), ...ownPages(put, 60_000), ...pages.slice(at + taken)]);
           const fresh = after.filter((chunk) => !before.has(chunk)).reduce((sum, chunk) => sum + chunk.length, 0);

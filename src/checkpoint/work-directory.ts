@@ -1,7 +1,7 @@
 /** Directories that this process works in, and the removal of those that killed processes left. */
-import { mkdtempSync, readdirSync, rmdirSync } from "node:fs";
+import { mkdtempSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { claimDirectory, sweepAbandoned } from "../lib/owned-directory.ts";
+import { claimDirectory, removeOwned, sweepAbandoned } from "../lib/owned-directory.ts";
 import { isAlive } from "../lib/process-identity.ts";
 
 const PREFIX = "work-";
@@ -13,21 +13,14 @@ export function makeWorkDirectory(parent: string): string {
   return path;
 }
 
+/** `parent` is this user's alone. */
 export async function sweepWorkDirectories(parent: string): Promise<void> {
   await sweepAbandoned(parent, PREFIX);
   for (const name of readdirSync(parent)) {
     const pid = /^work-(\d+)-/.exec(name)?.[1];
-    // Killed before it could put its name in.
-    if (pid !== undefined && !isAlive({ pid: Number(pid), bootId: undefined, startTicks: undefined })) {
-      tryRemoveEmpty(join(parent, name));
-    }
-  }
-}
-
-function tryRemoveEmpty(path: string): void {
-  try {
-    rmdirSync(path);
-  } catch {
-    // Not empty, so somebody's, or gone meanwhile.
+    if (pid === undefined) continue;
+    // Killed while it put its name in: what stands there tells nothing, but the directory's own name does.
+    const identity = { pid: Number(pid), bootId: undefined, startTicks: undefined };
+    if (!isAlive(identity)) await removeOwned(join(parent, name));
   }
 }

@@ -24,7 +24,7 @@ import type { KnownChunks } from "./known-chunks.ts";
 import { keepWithin } from "./make-room.ts";
 import { writeAll, writePack } from "./pack-file.ts";
 import { cutPages } from "./page-chunks.ts";
-import { SEAL_BYTES, nameContent } from "./sealed-object.ts";
+import { nameContent } from "./sealed-object.ts";
 import { indexPath, lockShelf, packPath, stemOf, syncDirectory } from "./shelf.ts";
 import type { Shelf } from "./shelf.ts";
 
@@ -69,8 +69,8 @@ function writeParts({ keys }: Shelf, known: KnownChunks, request: KeepRequest): 
   const id = randomBytes(16).toString("hex");
   const path = join(work, id);
   const numbers = new Map<string, number>();
-  const added = new Set<string>();
-  const used = new Set<string>();
+  /** The pack of each chunk, by its name. */
+  const used = new Map<string, string>();
   const files: MachineFile[] = [];
   const references: Reference[] = [];
   let neededBytes = 0;
@@ -87,14 +87,13 @@ function writeParts({ keys }: Shelf, known: KnownChunks, request: KeepRequest): 
         }
         const name = nameContent(piece.bytes, keys);
         const text = name.toString("latin1");
-        const pack = added.has(text) ? id : (known.packOf(text) ?? id);
-        if (pack === id && !added.has(text)) {
-          writer.add(name, piece.bytes);
-          added.add(text);
-        }
-        if (!used.has(text)) neededBytes += piece.bytes.length + SEAL_BYTES;
-        used.add(text);
         bytes += piece.bytes.length;
+        const pack = used.get(text) ?? known.find(text)?.pack ?? id;
+        if (!used.has(text)) {
+          // Of another's pack it needs only this: what else is in there goes when room is needed.
+          neededBytes += known.find(text)?.bytes ?? writer.add(name, piece.bytes);
+          used.set(text, pack);
+        }
         if (neededBytes > limitBytes) throw overLimit(request);
         if (!numbers.has(pack)) numbers.set(pack, numbers.size);
         references.push({ kind: "chunk", pack: numbers.get(pack) ?? 0, name });

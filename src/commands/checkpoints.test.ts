@@ -10,10 +10,6 @@ function aCheckpoint(given: Partial<StoredCheckpoint>): StoredCheckpoint {
     step: 1,
     stepName: "Run make",
     provider: "gvisor",
-    cpus: 2,
-    memoryMib: 1024,
-    image: undefined,
-    certificateAuthorities: "-----BEGIN CERTIFICATE-----",
     at,
     tookMs: 20,
     machineBytes: 200 << 20,
@@ -59,10 +55,10 @@ describe("hearth checkpoints list", () => {
     });
   });
 
-  it("prints one JSON document, without the certificates", async () => {
+  it("prints one JSON document", async () => {
     const { stdout } = await run(["checkpoints", "list", "mh3k9", "--json"], { checkpoints });
-    const { certificateAuthorities: _authorities, ...told } = aCheckpoint({ run: "mh3k9bbbbbb", step: 4 });
-    expect(JSON.parse(stdout)).toEqual({ checkpoints: [JSON.parse(JSON.stringify(told))], diskBytes: 75 << 20 });
+    const told = aCheckpoint({ run: "mh3k9bbbbbb", step: 4 });
+    expect(JSON.parse(stdout)).toEqual({ checkpoints: [told], diskBytes: 75 << 20 });
   });
 });
 

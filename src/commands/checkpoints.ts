@@ -34,7 +34,7 @@ export async function listCheckpoints(
   if (prefix !== undefined && found.length === 0) throw noneOf(prefix);
   const diskBytes = await checkpoints.diskBytes();
   if (json === true) {
-    out.write(`${JSON.stringify({ checkpoints: found.map(document), diskBytes }, undefined, 2)}\n`);
+    out.write(`${JSON.stringify({ checkpoints: found, diskBytes }, undefined, 2)}\n`);
     return exitCode.success;
   }
   if (found.length === 0) {
@@ -111,11 +111,6 @@ function noneOf(prefix: string): EngineError {
 
 function usage(message: string): EngineError {
   return new EngineError("BAD_USAGE", message, { hint: "hearth checkpoints rm --help" });
-}
-
-/** A change of a member is a change of a public format. */
-function document({ certificateAuthorities: _authorities, ...told }: StoredCheckpoint): object {
-  return told;
 }
 
 function sizeText(sizeBytes: number): string {

@@ -1,6 +1,6 @@
 /** `hearth retry --sync`: what has changed in the working tree since the run began is put where the run checked it out. */
 import { randomUUID } from "node:crypto";
-import type { JobRun } from "../engine/job-run.ts";
+import type { ResumedMachine, Resumption } from "../engine/resumption.ts";
 import { EngineError } from "../lib/engine-error.ts";
 import { counted } from "./counted.ts";
 import type { Hearth } from "./hearth.ts";
@@ -11,7 +11,7 @@ export async function syncTree(
   run: string,
   repository: string,
   say: (text: string) => void,
-): Promise<(job: JobRun) => Promise<void>> {
+): Promise<NonNullable<Resumption["prepare"]>> {
   const changes = await hearth.changesSince(run, repository);
   if (changes === undefined) {
     throw new EngineError(
@@ -24,7 +24,7 @@ export async function syncTree(
   }
   const { changed, removed, archives } = changes;
   say(`${counted(changed.length, "file")} changed and ${removed.length} removed since run ${run} began`);
-  return async ({ machine }) => {
+  return async (machine) => {
     const { agent, layout } = machine;
     for await (const archive of archives()) await agent.unpack(layout.workspace, whole(archive));
     if (removed.length > 0) await remove(machine, removed);
@@ -36,7 +36,7 @@ async function* whole(archive: Buffer): AsyncGenerator<Buffer> {
 }
 
 /** By their names in a file: there may be more than fit on a command line, and they may be called anything. */
-async function remove({ agent, layout, environment }: JobRun["machine"], paths: readonly string[]): Promise<void> {
+async function remove({ agent, layout, environment }: ResumedMachine, paths: readonly string[]): Promise<void> {
   const id = `sync-${randomUUID()}`;
   const list = `${layout.temp}/${id}`;
   const argv = ["bash", "-c", 'xargs -0 rm -f -- < "$1"; rm -f -- "$1"', "bash", list];

@@ -14,11 +14,10 @@ import type { JobServices, ServedJob } from "../service/services.ts";
 import type { JobKey, RunEventBody } from "../store/run-event.ts";
 import type { Permissions } from "../workflow/permissions.ts";
 import type { Job, StepsJob, Workflow } from "../workflow/workflow.ts";
-import type { SavedMachine } from "./checkpoints.ts";
+import type { SavedMachine } from "../checkpoint/checkpoints.ts";
 import type { EgressLedger } from "./egress-ledger.ts";
 import type { CancelLadder } from "./exec-process.ts";
 import type { ServiceVariables } from "./job-services.ts";
-import type { JobSaver } from "./job-saver.ts";
 import type { JobState } from "./job-state.ts";
 import type { Resumption } from "./resumption.ts";
 
@@ -87,11 +86,30 @@ export interface JobMachine {
   readonly apiNotes: Set<string>;
 }
 
+/** Keeps the job's moments, where that is asked for. */
+export interface StepSaver {
+  /** Before the step, if one is due. Throws MACHINE_LOST, or the reason of `job.kill`. */
+  before(job: JobRun, next: PlannedStep): Promise<void>;
+  /** Resolves when nothing is being put away any more. */
+  settled(): Promise<void>;
+}
+
 /** What became of bringing an action into the machine. */
 export type Delivery =
   | { readonly kind: "delivered" }
   | { readonly kind: "failed"; readonly message: string }
   | { readonly kind: "stopped" };
+
+/** What a cell of a matrix has to do with others of it (`matrix-fork.ts`). */
+export interface JobFork {
+  /** The job has been set up: its actions are known, and no step has started. */
+  settle(job: JobRun): void;
+  /**
+   * Before the step; undefined: after the last one, before the posts. With steps in the background nothing is due. Throws MACHINE_LOST, or
+   * the reason of `job.kill`.
+   */
+  before(job: JobRun, next: PlannedStep | undefined): Promise<void>;
+}
 
 export interface JobRun {
   readonly plan: Plan;
@@ -117,8 +135,10 @@ export interface JobRun {
   readonly deliveries: Map<string, Promise<Delivery>>;
   readonly state: JobState;
   /** Absent where no checkpoints are taken. */
-  readonly saver?: JobSaver | undefined;
-  /** It goes on from a checkpoint of another run. */
+  readonly saver?: StepSaver | undefined;
+  /** Absent where it shares no step with another cell of its matrix. */
+  readonly fork?: JobFork | undefined;
+  /** It goes on from a checkpoint of another run, or from another cell of its matrix. */
   readonly resumed?: Resumption | undefined;
   readonly masker: Masker;
   readonly matchers: MatcherSet;

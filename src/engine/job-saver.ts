@@ -2,10 +2,11 @@
  * Takes checkpoints of a job, between its steps. The machine is held up while it is saved; what was saved is put away while the next
  * step runs. A checkpoint that cannot be taken is said once and then no more are tried: it never fails the job.
  */
+import type { JobDoor } from "../door/live-job.ts";
 import { EngineError } from "../lib/engine-error.ts";
 import type { PlannedStep } from "../plan/plan.ts";
-import type { CheckpointDraft, Checkpoints, SavedMachine } from "./checkpoints.ts";
-import type { JobRun } from "./job-run.ts";
+import type { CheckpointDraft, Checkpoints, SavedMachine } from "../checkpoint/checkpoints.ts";
+import type { JobRun, StepSaver } from "./job-run.ts";
 import { textsOf, writeSavedJob } from "./saved-job.ts";
 import type { EndedJob, SavedJob } from "./saved-job.ts";
 import { shellPlace } from "./shell-place.ts";
@@ -22,11 +23,12 @@ export interface JobSaverOptions {
   readonly checkpoints: Checkpoints;
   readonly machine: SavedMachine;
   readonly ended: ReadonlyMap<string, EndedJob>;
+  readonly door: JobDoor | undefined;
   /** On the run's clock, in ms. */
   readonly now: () => number;
 }
 
-export class JobSaver {
+export class JobSaver implements StepSaver {
   readonly #options: JobSaverOptions;
   #lastAtMs: number;
   #costMs = FIRST_COST_MS;
@@ -41,12 +43,14 @@ export class JobSaver {
 
   /**
    * Before the step, if it is due. With steps in the background there is nothing to save the job as, and a cancelled one only comes
-   * to its end. Throws MACHINE_LOST, or the reason of `job.kill`.
+   * to its end; somebody who looks around in the machine would be put out. Throws MACHINE_LOST, or the reason of `job.kill`.
    */
   async before(job: JobRun, next: PlannedStep): Promise<void> {
+    const { door } = this.#options;
     const { when } = this.#options.checkpoints;
     const { background } = job.state;
     if (this.#isOff || job.cancel.aborted || background.some(({ left }) => left === undefined)) return;
+    if (door !== undefined && door.visitors(job.instance.key) > 0) return;
     if (when === "auto" && !this.#isDue(job)) return;
     await this.#keeping;
     await this.#save(job, next);
@@ -76,7 +80,7 @@ export class JobSaver {
     undo.use(draft);
     const failure = await job.machine.save?.(draft.directory, job.kill);
     if (failure !== undefined) return this.#giveUp(job, next, new EngineError("CHECKPOINT_UNUSABLE", failure));
-    const engine = writeSavedJob(this.#savedJob(job, next));
+    const engine = writeSavedJob(savedJobOf(job, next.step.number, this.#options.ended));
     const tookMs = now() - startedAtMs;
     const kept = undo.move();
     this.#keeping = this.#keep(job, next, draft, { engine, tookMs }).finally(async () => {
@@ -99,10 +103,8 @@ export class JobSaver {
     try {
       const name = job.masker.mask(stepName(job, next.step));
       const where = { run, job: key, step: number, stepName: name };
-      const { machineBytes, addedBytes } = await draft.keep(
-        { ...machine, certificateAuthorities: undefined, ...where, tookMs: Math.round(tookMs) },
-        engine,
-      );
+      const taken = { ...where, provider: machine.provider, tookMs: Math.round(tookMs) };
+      const { machineBytes, addedBytes } = await draft.keep(taken, engine);
       this.#bytes = machineBytes;
       // Putting it away takes a core from the step that runs meanwhile.
       this.#costMs = tookMs + now() - keptFromMs;
@@ -118,19 +120,20 @@ export class JobSaver {
     const reason = error instanceof Error ? error.message : String(error);
     job.emit({ type: "checkpoint_failed", job: job.instance.key, before: step.number, reason });
   }
+}
 
-  #savedJob(job: JobRun, { step }: PlannedStep): SavedJob {
-    return {
-      job: job.instance.key,
-      step: step.number,
-      machine: job.machine.made,
-      state: job.state,
-      trackingId: job.trackingId,
-      masks: job.masker.snapshot(),
-      matchers: job.matchers.snapshot(),
-      ended: this.#options.ended,
-      texts: textsOf(job.workflow, job.instance),
-      shell: shellPlace(job),
-    };
-  }
+/** The job as it is now; `step`: number of the one that comes next. Shares the job's state: to be written before that goes on. */
+export function savedJobOf(job: JobRun, step: number, ended: ReadonlyMap<string, EndedJob>): SavedJob {
+  return {
+    job: job.instance.key,
+    step,
+    machine: job.machine.made,
+    state: job.state,
+    trackingId: job.trackingId,
+    masks: job.masker.snapshot(),
+    matchers: job.matchers.snapshot(),
+    ended,
+    texts: textsOf(job.workflow, job.instance),
+    shell: shellPlace(job),
+  };
 }

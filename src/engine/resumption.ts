@@ -1,6 +1,7 @@
 /** Going on from a checkpoint: which job, from where, and what it was then. */
-import type { SavedMachine } from "./checkpoints.ts";
-import type { JobRun } from "./job-run.ts";
+import type { AgentClient } from "../protocol/agent-client.ts";
+import type { SavedMachine } from "../checkpoint/checkpoints.ts";
+import type { SharedSteps } from "./matrix-fork-shared.ts";
 import type { SavedJob } from "./saved-job.ts";
 
 export interface Resumption {
@@ -13,6 +14,15 @@ export interface Resumption {
   };
   /** Number of the last step to run, and then nothing else of the workflow runs either; undefined: all of them. */
   readonly until?: number;
+  /** It goes on from another cell of its matrix, in the same run: how what that one ran for it ended. */
+  readonly shared?: SharedSteps;
   /** Called before its first step: the machine is as it was saved. */
-  readonly prepare?: (job: JobRun) => Promise<void>;
+  readonly prepare?: (machine: ResumedMachine) => Promise<void>;
+}
+
+/** As the job finds it. */
+export interface ResumedMachine {
+  readonly agent: AgentClient;
+  readonly layout: { readonly workspace: string; readonly temp: string };
+  readonly environment: Readonly<Record<string, string>>;
 }

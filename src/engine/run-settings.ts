@@ -5,8 +5,9 @@ import type { RunnerMap } from "../plan/runner-map.ts";
 import type { Provider, ProviderName } from "../provider/provider.ts";
 import type { NetworkPolicy, Services } from "../service/services.ts";
 import type { ConcurrencyGroups } from "./concurrency-groups.ts";
-import type { Checkpoints } from "./checkpoints.ts";
+import type { Checkpoints } from "../checkpoint/checkpoints.ts";
 import type { CancelLadder } from "./exec-process.ts";
+import type { ForkDirectories } from "./matrix-fork-directories.ts";
 import type { Resumption } from "./resumption.ts";
 import type { Conclusion, FateCounts, RunEventBody } from "../store/run-event.ts";
 
@@ -69,6 +70,8 @@ export interface RunDependencies {
   readonly actions: ActionSource;
   /** Undefined: none are taken. */
   readonly checkpoints?: Checkpoints | undefined;
+  /** Where machines are copied for the cells of a matrix; undefined: each cell runs all of its steps itself. */
+  readonly forks?: ForkDirectories | undefined;
   readonly emit: (event: RunEventBody) => void;
   /** Monotonic, in ms. */
   readonly now: () => number;

@@ -10,7 +10,7 @@ import { EngineError } from "../lib/engine-error.ts";
 import type { PlannedJob } from "../plan/plan.ts";
 import type { Workflow } from "../workflow/workflow.ts";
 import type { Conclusion, JobKey } from "../store/run-event.ts";
-import type { SavedMachine } from "./checkpoints.ts";
+import type { SavedMachine } from "../checkpoint/checkpoints.ts";
 import type { JobState } from "./job-state.ts";
 
 export interface SavedJob {

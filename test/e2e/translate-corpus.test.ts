@@ -14,6 +14,8 @@ import type { Sandbox } from "../run-hearth.ts";
 import { sharedData } from "../shared-data.ts";
 
 const { files, folder, suffix } = sharedData("corpus/terraphim+terraphim-ai/workflows/");
+/** Some fifty commands in all. */
+const LONG = { timeout: 900_000 };
 const BROKEN = ".github/workflows/sentrux-quality-gate.yml";
 
 /** Together they start every one of the workflows; an input that one requires is one that others do not know. */
@@ -93,50 +95,58 @@ function stepsOf(workflows: PlanDocument["workflows"]): readonly PlannedStep[] {
 }
 
 describe.skipIf(files.length === 0)(`the workflows of a real repository${suffix}`, () => {
-  it("have a way for every step by a weak model; later without one request, and by the lock file without a model", async () => {
-    await using place = await sandbox();
-    const cwd = await project(place);
-    await using server = await startWeakModel();
-    const first = await planAll(place, cwd, environment(server.url));
-    const planned = plannedOf(first);
-    const paths = new Set(planned.map(({ path }) => path));
-    expect(files.map((file) => `.github/workflows/${file}`).filter((path) => !paths.has(path))).toEqual([BROKEN]);
-    const steps = stepsOf(planned);
-    expect(steps.filter(({ way }) => way.kind === "unsupported")).toEqual([]);
-    expect(planned.filter(({ declaredSteps, heldSteps }) => declaredSteps !== heldSteps)).toEqual([]);
-    const byModel = steps.filter(({ way }) => JSON.stringify(way.by ?? "").includes('"kind":"model"')).length;
-    process.stdout.write(
-      `${planned.length} plans of ${files.length - 1} files, ${steps.length} steps, ${byModel} by the model: ${server.requests} requests, at most ${server.most} at once\n`,
-    );
-    expect(byModel).toBeGreaterThan(0);
-
-    const asked = server.requests;
-    expect(await planAll(place, cwd, environment(server.url))).toEqual(first);
-    expect(server.requests).toBe(asked);
-
-    // A lock file is written for all workflows or none.
-    await rm(join(cwd, BROKEN));
-    const pinning = await place.run(["translate", "--write"], { cwd, env: environment(server.url) });
-    expect(pinning).toMatchObject({ exitCode: 0, stderr: "" });
-    expect(pinning.stdout).toMatch(/ translations written to .*, 0 without$/mu);
-    expect(server.requests).toBe(asked);
-    await server[Symbol.asyncDispose]();
-    await rm(join(place.directory, "state"), { recursive: true });
-    const pinned = await planAll(place, cwd, environment(server.url));
-    expect(plannedOf(pinned)).toEqual(planned);
-  });
-
-  it("have the same plans, byte for byte, for any number of workflows and requests at the same time", async () => {
-    const texts: string[] = [];
-    for (const concurrency of ["1", "5", "20"]) {
+  it(
+    "have a way for every step by a weak model; later without one request, and by the lock file without a model",
+    LONG,
+    async () => {
       await using place = await sandbox();
+      const cwd = await project(place);
       await using server = await startWeakModel();
-      const env = { MAX_CONCURRENT_WORKFLOWS: concurrency, HEARTH_LLM_CONCURRENCY: concurrency };
-      const all = await planAll(place, await project(place), { ...environment(server.url), ...env });
-      process.stdout.write(`${concurrency} at once: ${server.requests} requests, at most ${server.most} at once\n`);
-      expect(stepsOf(plannedOf(all)).filter(({ way }) => way.kind === "unsupported")).toEqual([]);
-      texts.push(all.join(""));
-    }
-    expect(new Set(texts).size).toBe(1);
-  });
+      const first = await planAll(place, cwd, environment(server.url));
+      const planned = plannedOf(first);
+      const paths = new Set(planned.map(({ path }) => path));
+      expect(files.map((file) => `.github/workflows/${file}`).filter((path) => !paths.has(path))).toEqual([BROKEN]);
+      const steps = stepsOf(planned);
+      expect(steps.filter(({ way }) => way.kind === "unsupported")).toEqual([]);
+      expect(planned.filter(({ declaredSteps, heldSteps }) => declaredSteps !== heldSteps)).toEqual([]);
+      const byModel = steps.filter(({ way }) => JSON.stringify(way.by ?? "").includes('"kind":"model"')).length;
+      process.stdout.write(
+        `${planned.length} plans of ${files.length - 1} files, ${steps.length} steps, ${byModel} by the model: ${server.requests} requests, at most ${server.most} at once\n`,
+      );
+      expect(byModel).toBeGreaterThan(0);
+
+      const asked = server.requests;
+      expect(await planAll(place, cwd, environment(server.url))).toEqual(first);
+      expect(server.requests).toBe(asked);
+
+      // A lock file is written for all workflows or none.
+      await rm(join(cwd, BROKEN));
+      const pinning = await place.run(["translate", "--write"], { cwd, env: environment(server.url) });
+      expect(pinning).toMatchObject({ exitCode: 0, stderr: "" });
+      expect(pinning.stdout).toMatch(/ translations written to .*, 0 without$/mu);
+      expect(server.requests).toBe(asked);
+      await server[Symbol.asyncDispose]();
+      await rm(join(place.directory, "state"), { recursive: true });
+      const pinned = await planAll(place, cwd, environment(server.url));
+      expect(plannedOf(pinned)).toEqual(planned);
+    },
+  );
+
+  it(
+    "have the same plans, byte for byte, for any number of workflows and requests at the same time",
+    LONG,
+    async () => {
+      const texts: string[] = [];
+      for (const concurrency of ["1", "5", "20"]) {
+        await using place = await sandbox();
+        await using server = await startWeakModel();
+        const env = { MAX_CONCURRENT_WORKFLOWS: concurrency, HEARTH_LLM_CONCURRENCY: concurrency };
+        const all = await planAll(place, await project(place), { ...environment(server.url), ...env });
+        process.stdout.write(`${concurrency} at once: ${server.requests} requests, at most ${server.most} at once\n`);
+        expect(stepsOf(plannedOf(all)).filter(({ way }) => way.kind === "unsupported")).toEqual([]);
+        texts.push(all.join(""));
+      }
+      expect(new Set(texts).size).toBe(1);
+    },
+  );
 });

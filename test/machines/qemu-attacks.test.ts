@@ -2,7 +2,7 @@
  * A28, A32 and A33 of SECURITY-RELIABILITY on real QEMU, emulated: what hostile work reaches from inside, what it leaves behind,
  * and what it can take from another machine. Which rights QEMU itself has is in `qemu-provider.test.ts`.
  */
-import { readFile, readdir, realpath, stat } from "node:fs/promises";
+import { readFile, readdir, realpath, stat, statfs } from "node:fs/promises";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -10,7 +10,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { AgentClient } from "../../src/protocol/agent-client.ts";
 import { connectAgent } from "../../src/protocol/connect-agent.ts";
 import { listCgroups } from "../../src/provider/cgroup.ts";
-import type { Machine } from "../../src/provider/provider.ts";
+import type { Machine, MachineLoss } from "../../src/provider/provider.ts";
 import { createQemuProvider } from "../../src/provider/qemu/provider.ts";
 import { machineSpec, shell } from "./gvisor-fixture.ts";
 import {
@@ -155,9 +155,14 @@ const HOG = "echo -1000 > /proc/self/oom_score_adj; exec tail /dev/zero";
 /** The disk is sparse, and what is asked for without being written is taken of it all the same. */
 const FILL_DISK =
   "n=0; while fallocate -l 1G /var/tmp/fill-$n; do n=$((n+1)); done; dd if=/dev/zero of=/var/tmp/rest bs=1M";
-/** Each is an inode of the machine's own disk. */
-const FILL_INODES = `mkdir /var/tmp/full; mount -o remount,nr_inodes=3k /dev/shm
-  i=0; while : > /dev/shm/$i; do i=$((i+1)); done`;
+/**
+ * Each is an inode of the machine's own disk, until it has no more, or for so many seconds: emulated, all 1,310,720 take forty
+ * minutes. The last line is how many are gone.
+ */
+const FILL_INODES = `mkdir /var/tmp/full; free() { df --output=iavail /var/tmp | tail -1; }; before=$(free)
+  timeout 60 python3 -c '
+import os
+for number in range(10**9): os.mknod("/var/tmp/full/%d" % number)'; echo $((before - $(free)))`;
 
 /** What any machine does in a few seconds. */
 const REFERENCE = "for i in $(seq 20); do echo $i | sha256sum > ~/sum-$i; done; cat ~/sum-* | wc -l; node -p 6*7";
@@ -174,32 +179,44 @@ describe("beside a machine that takes all it can get, another does its work:", (
     expect(await shell(agent, REFERENCE)).toEqual(DONE);
   });
 
-  it("of processes, and the first is lost or ended, within its own memory and its own share of the processor", async () => {
+  it("of processes, and the first is lost with its cause, within its own memory and its own share of the processor", async () => {
     await using other = await provision("beside-forks");
     await using agent = connectAgent(other.agent);
     {
       await using machine = await provision("forks");
-      strike(connectAgent(machine.agent), FORK_BOMB);
+      const lost = lossOf(machine, FORK_BOMB);
       // It is under way.
       await delay(2_000);
       expect(await shell(agent, REFERENCE)).toEqual(DONE);
       const [pid] = await qemuProcesses(`${OWN}forks`);
       const threads = pid === undefined ? [] : await readdir(`/proc/${pid}/task`).catch(() => []);
       expect(threads.length).toBeLessThanOrEqual(256);
+      expect(["out_of_memory", "agent_ended", "agent_silent"]).toContain(await lost);
     }
     expect(await qemuProcesses(`${OWN}forks`)).toEqual([]);
     expect(await shell(agent, REFERENCE)).toEqual(DONE);
   });
 
-  it.each([
-    ["disk", FILL_DISK],
-    ["inodes", FILL_INODES],
-  ])("of its %s, and the first is told that there is no more, and goes on", async (what, script) => {
-    await using other = await provision(`beside-${what}`);
+  it("of its inodes, which are none of the host's, and the first goes on", async () => {
+    await using other = await provision("beside-inodes");
     await using agent = connectAgent(other.agent);
-    await using machine = await provision(what);
+    await using machine = await provision("inodes");
     const full = connectAgent(machine.agent);
-    const [filled, done] = await Promise.all([shell(full, `set +e; ${script}`, "root"), shell(agent, REFERENCE)]);
+    const before = await statfs(fixture.options.dataDir);
+    const [filled, done] = await Promise.all([shell(full, `set +e; ${FILL_INODES}`, "root"), shell(agent, REFERENCE)]);
+    const taken = Number(filled.output.split("\n").at(-1));
+    expect(taken).toBeGreaterThan(1_000);
+    expect(before.ffree - (await statfs(fixture.options.dataDir)).ffree).toBeLessThan(taken / 2);
+    expect(done).toEqual(DONE);
+    expect((await shell(full, "echo room > /tmp/some; cat /tmp/some", "root")).output).toBe("room");
+  });
+
+  it("of its disk, and the first is told that there is no more, and goes on", async () => {
+    await using other = await provision("beside-disk");
+    await using agent = connectAgent(other.agent);
+    await using machine = await provision("disk");
+    const full = connectAgent(machine.agent);
+    const [filled, done] = await Promise.all([shell(full, `set +e; ${FILL_DISK}`, "root"), shell(agent, REFERENCE)]);
     expect(filled.output).toContain("No space left on device");
     expect(done).toEqual(DONE);
     expect(
@@ -208,6 +225,17 @@ describe("beside a machine that takes all it can get, another does its work:", (
     ).toBe("room");
   });
 });
+
+/** How it is lost to `script`, by the engine's own rule: one whose agent gives no sign, and of which nothing else is known, is silent. */
+async function lossOf(machine: Machine, script: string): Promise<MachineLoss["cause"]> {
+  const known = machine.lost.then(({ cause }) => cause);
+  const struck = shell(connectAgent(machine.agent), script, "root").catch((error: unknown) => error);
+  const silent = struck.then(async (error) => {
+    expect(error).toMatchObject({ code: "MACHINE_LOST" });
+    return await Promise.race([known, delay(2_000, "agent_silent" as const)]);
+  });
+  return await Promise.race([known, silent]);
+}
 
 /** The command that strikes goes with the machine. */
 function strike(agent: AgentClient, script: string): void {

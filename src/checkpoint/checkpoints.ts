@@ -24,7 +24,8 @@ export interface SavedMachine {
   readonly certificateAuthorities: string | undefined;
 }
 
-export interface TakenCheckpoint extends SavedMachine {
+export interface TakenCheckpoint {
+  readonly provider: string;
   readonly run: string;
   readonly job: JobKey;
   /** Number of the declared step before which it was taken. */
