@@ -1,6 +1,6 @@
 /**
  * Builds the release into dist/: `main.js` with lazily loaded chunks for the commands, `rehearse-child.js`, which the server starts to read
- * strangers' files, and `guest/agent.js`, the guest agent in a directory of its own, because a machine is shown that directory.
+ * strangers' files, `checkpoint-thread.js`, the thread in which checkpoints are encrypted, and `guest/agent.js`, the guest agent in a directory of its own, because a machine is shown that directory.
  * Another directory than dist/ may be named. Built-ins and rules of translation are found beside it. `yaml` is bundled from its browser build, which starts faster.
  */
 import { chmod, cp, rm } from "node:fs/promises";
@@ -38,5 +38,8 @@ await build({
 });
 await bundleAgent(join(out, "guest", "agent.js"));
 await bundleBuiltins(join(out, "builtins"));
-await cp(join(root, "src", "translate", "rules"), join(out, "rules"), { recursive: true });
+for (const name of ["rules", "probe"]) {
+  await cp(join(root, "src", "translate", name), join(out, name), { recursive: true });
+}
+await cp(join(root, "src", "survey", "guest-program"), join(out, "guest-program"), { recursive: true });
 await chmod(join(out, "main.js"), 0o755);

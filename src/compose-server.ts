@@ -23,7 +23,9 @@ import { checkOut } from "./server/checkout.ts";
 import { lockState } from "./server/database.ts";
 import { createMirrors } from "./server/mirror.ts";
 import type { Mirrors } from "./server/mirror.ts";
+import { modelNumbers } from "./server/model-numbers.ts";
 import { poolNumbers } from "./server/pool-numbers.ts";
+import type { ModelUse } from "./translate/model/model-translator.ts";
 import { findLocalRepositories } from "./server/repository-path.ts";
 import type { LocalRepository } from "./server/repository-path.ts";
 import { isOneOf, isServed } from "./server/served-repositories.ts";
@@ -48,6 +50,7 @@ export interface ServerFoundation extends Pick<ServerHostParts, "select" | "choo
   };
   /** Of the machines that are made ahead, by provider. */
   readonly poolMetrics: () => readonly PoolMetrics[];
+  readonly modelUse: () => ModelUse | undefined;
   /** Machines may be made ahead for runs to come. */
   readonly expectRuns: (runs: number | undefined) => void;
   /** From now on `hear` is told what stops no run, a line each. */
@@ -241,7 +244,7 @@ async function buildParts(foundation: ServerFoundation, building: Building) {
     takers: [planner, schedules, retention, ...missed],
     // What is to be told is in the outbox before the last of it is sent.
     tellers: [telling, ...senders],
-    numbers: poolNumbers(foundation.poolMetrics),
+    numbers: [...poolNumbers(foundation.poolMetrics), ...modelNumbers(foundation.modelUse)],
   };
 }
 

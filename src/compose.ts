@@ -24,9 +24,9 @@ import type { OwnRepository } from "./service/repository-lookup.ts";
 import type { NetworkPolicy, Services } from "./service/services.ts";
 import type { HearthHost } from "./select/hearth-settings.ts";
 import type { SelectionParts, SelectRequest } from "./select/select-workflows.ts";
-import { checkpointsFor, createHostCheckpoints } from "./host-checkpoints.ts";
+import { checkpointsFor, createHostCheckpoints, hostForkDirectories } from "./host-checkpoints.ts";
 import type { HostMachines } from "./host-machines.ts";
-import { createHostModel } from "./host-model.ts";
+import { createHostModel, modelFigures } from "./host-model.ts";
 import { createHostTraces } from "./host-traces.ts";
 import type { RunApi } from "./run-api.ts";
 import { createJsonlRunStore, runDirectory } from "./store/jsonl-run-store.ts";
@@ -56,7 +56,8 @@ export function compose(config: Config, environment: NodeJS.ProcessEnv): Hearth 
   const places = { workingDirectory: process.cwd(), mirrorDir: config.mirrorDir, remote };
   const hostModel = createHostModel(config, environment);
   const hearers = new Set<(line: string) => void>();
-  const progress = (line: string): void => hearers.forEach((hear) => hear(line));
+  /** The words of a program that failed may have several lines. */
+  const progress = (text: string): void => hearers.forEach((hear) => hear(text.trim().replaceAll(/\s*\n\s*/gu, ": ")));
   const onMachineProgress = (listener: (line: string) => void): (() => void) => {
     hearers.add(listener);
     return () => void hearers.delete(listener);
@@ -122,17 +123,20 @@ export function compose(config: Config, environment: NodeJS.ProcessEnv): Hearth 
         },
         onMachineProgress,
         close,
-        select: (request, { actor, scratch: below, trusted }) =>
+        select(request, { actor, scratch: below, trusted }) {
+          hostModel.addSecrets(request.secrets ?? []);
           // A stranger's hearth.yml opens no network, and nobody's reads what this process was told.
-          selectIn(request, {
+          return selectIn(request, {
             actor,
             scratch: async () => below,
             variable: () => undefined,
             takesNetwork: trusted && takesNetwork,
-          }),
+          });
+        },
         startRun: (plan, options, selected) => startRun(plan, options, config, selected),
         artifacts: { list: listArtifactsOf, open: openArtifact },
         poolMetrics: () => madeMachines?.metrics() ?? [],
+        modelUse: hostModel.use,
       }),
     ),
     async lint(path) {
@@ -159,6 +163,10 @@ export function compose(config: Config, environment: NodeJS.ProcessEnv): Hearth 
     async enterRun(run, job) {
       const { enterRun } = await import("./door/enter-run.ts");
       return enterRun(run, runDirectory(stateDir, run), job);
+    },
+    async decideRun(run, how) {
+      const { decideRun } = await import("./door/enter-run.ts");
+      return decideRun(run, runDirectory(stateDir, run), how);
     },
     async watch(repository, listener) {
       const { watchWorkingTree } = await import("./git/watch-working-tree.ts");
@@ -413,7 +421,7 @@ export function compose(config: Config, environment: NodeJS.ProcessEnv): Hearth 
     const { owner, name } = plan.event.repository;
     const trace = await traces.follow({ repository: `${owner}/${name}`, delivery: options.delivery });
     const emit = (event: RunEventBody): void => {
-      const kept = writer.append(event);
+      const kept = writer.append(event.type === "run_started" ? { ...event, ...modelFigures(hostModel.use()) } : event);
       api.note(kept);
       trace(kept);
       options.onEvent(kept);
@@ -422,6 +430,7 @@ export function compose(config: Config, environment: NodeJS.ProcessEnv): Hearth 
       host.providerFor(provider, {
         run: writer.run,
         keepsMachines: options.machinePer === "workflow",
+        copies: options.matrixFork === true,
         pooled,
         onWait: (machine, lack) => emit({ type: "machine_waiting", machine, lack }),
       });
@@ -443,6 +452,7 @@ export function compose(config: Config, environment: NodeJS.ProcessEnv): Hearth 
         skipUnsupported: options.skipUnsupported,
         earlier: options.earlier,
         resumption: options.resumption,
+        pauseOnFailure: options.pauseOnFailure,
         trusted: options.trusted ?? true,
         maxParallelJobs: concurrency,
         network: withHosts(config.network, options.network),
@@ -459,6 +469,7 @@ export function compose(config: Config, environment: NodeJS.ProcessEnv): Hearth 
         services,
         actions: withBuiltins(actions, dataDir),
         checkpoints: options.checkpoints && checkpointsFor(options.checkpoints.when, checkpoints),
+        forks: options.matrixFork === true ? hostForkDirectories(config) : undefined,
         emit,
         now: () => performance.now(),
         newId: randomUUID,
@@ -605,7 +616,7 @@ function providerCandidates(
   environment: NodeJS.ProcessEnv,
   progress: (line: string) => void,
 ): readonly ComposedCandidate[] {
-  const qemu = async (accelerator: "kvm" | "tcg"): Promise<Provider> => {
+  const qemu = async (accelerator: "kvm" | "tcg" | "hvf"): Promise<Provider> => {
     const { createQemuProvider } = await import("./provider/qemu/provider.ts");
     const { findCgroupRoot, thisHost } = await import("./provider/cgroup-root.ts");
     return createQemuProvider({
@@ -637,7 +648,9 @@ function providerCandidates(
         });
       },
     },
-    { name: "qemu", label: "qemu with KVM", isolates: true, load: () => qemu("kvm") },
+    process.platform === "darwin"
+      ? { name: "qemu", label: "qemu with HVF", isolates: true, load: () => qemu("hvf") }
+      : { name: "qemu", label: "qemu with KVM", isolates: true, load: () => qemu("kvm") },
     {
       name: "gvisor",
       label: "gvisor",

@@ -30,6 +30,8 @@ export interface RunWish {
   readonly run: string;
   /** It keeps its machines until it ends, and nothing runs in them while it waits for another. */
   readonly keepsMachines: boolean;
+  /** Those that are restored it gives back before it ends. */
+  readonly copies?: boolean;
   readonly pooled: boolean;
   readonly onWait: (machine: string, lack: string) => void;
 }
@@ -74,10 +76,11 @@ export function createHostMachines({ dataDir, runDir, warmMachines }: Config): H
   }
 
   return {
-    providerFor(provider, { run, keepsMachines, pooled, onWait }) {
+    providerFor(provider, { run, keepsMachines, copies = false, pooled, onWait }) {
       const keeper = keepsMachines ? run : undefined;
       const cold = admitted(provider, admission, {
         run: keeper,
+        copies,
         onWait(machine, lack) {
           for (const pool of pools.values()) pool.giveUp();
           onWait(machine, lack);

@@ -3,13 +3,16 @@
  * is loaded when it is first asked for; without a model there is nothing to load.
  */
 import type { Config } from "./config.ts";
+import type { ModelFigures } from "./store/run-event.ts";
 import type { InspectOptions, ModelReport } from "./translate/model/inspect-model.ts";
-import type { ModelTranslator } from "./translate/model/model-translator.ts";
+import type { ModelTranslator, ModelUse } from "./translate/model/model-translator.ts";
 import { wayOutside } from "./way-outside.ts";
 
 export interface HostModel {
   /** Undefined where none is configured. */
   readonly translator: () => Promise<ModelTranslator | undefined>;
+  /** Undefined where nothing was asked for yet. */
+  readonly use: () => ModelUse | undefined;
   readonly inspect: (signal: AbortSignal) => Promise<ModelReport>;
   /** Texts that must not be sent from now on. */
   readonly addSecrets: (secrets: Iterable<string>) => void;
@@ -25,6 +28,7 @@ export function createHostModel(config: ModelOfConfig, environment: NodeJS.Proce
   let known = 0;
   let holds: ((text: string) => boolean) | undefined;
   let opened: Promise<ModelTranslator> | undefined;
+  let working: ModelTranslator | undefined;
 
   async function open(): Promise<ModelTranslator> {
     const [{ createModelTranslator }, { createSecretFinder }, fetch] = await Promise.all([
@@ -38,11 +42,13 @@ export function createHostModel(config: ModelOfConfig, environment: NodeJS.Proce
       return holds(text);
     };
     const { model, stateDir } = config;
-    return createModelTranslator({ config: model, stateDir, holdsSecret, fetch, now: Date.now, random: Math.random });
+    const settings = { config: model, stateDir, holdsSecret, fetch, now: Date.now, random: Math.random };
+    return (working = createModelTranslator(settings));
   }
 
   return {
     translator: async () => (config.model.kind === "off" ? undefined : (opened ??= open())),
+    use: () => working?.use,
     async inspect(signal) {
       const [{ inspectModel }, fetch] = await Promise.all([
         import("./translate/model/inspect-model.ts"),
@@ -59,6 +65,13 @@ export function createHostModel(config: ModelOfConfig, environment: NodeJS.Proce
       await (await translator)?.close();
     },
   };
+}
+
+/** For the event that begins a run: nothing where no model was needed. */
+export function modelFigures(use: ModelUse | undefined): { readonly model?: ModelFigures } {
+  if (use === undefined || use.requests + use.cacheHits + use.shared === 0) return {};
+  const { requests, cacheHits, shared, tokens } = use;
+  return { model: { requests, cacheHits, shared, tokens } };
 }
 
 const SECRET_NAME = /TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|PRIVATE|API_?KEY|ACCESS_?KEY/iu;

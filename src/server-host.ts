@@ -90,13 +90,14 @@ export function createServerHost(parts: ServerHostParts): RunHost {
     signal.throwIfAborted();
     const trusted = run.trust === "trusted";
     const place = { scratch: join(directory, "scratch"), actor: run.actor, trusted };
-    const selection = await parts.select(requestOf(run, root, payload), place);
+    const { secrets, vars, environments } = trusted ? await parts.secretsOf(run) : NO_SECRETS;
+    const hidden = [secrets, ...Object.values(environments).map((one) => one.secrets)].flatMap(Object.values);
+    // What an outsider's files say goes to no model, and costs nothing.
+    const asking: Partial<SelectRequest> = trusted ? { translate: "models", secrets: hidden } : {};
+    const selection = await parts.select({ ...requestOf(run, root, payload), ...asking }, place);
     const plan = planOf(run, selection);
     signal.throwIfAborted();
-    const [chosen, { secrets, vars, environments }] = await Promise.all([
-      parts.chooseProvider(),
-      trusted ? parts.secretsOf(run) : NO_SECRETS,
-    ]);
+    const chosen = await parts.chooseProvider();
     requireIsolation(run, chosen.provider.name, chosen.provider.capabilities.isolation);
     const attempt = await earlierAttempt(run, plan);
     signal.throwIfAborted();

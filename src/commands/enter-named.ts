@@ -5,12 +5,12 @@ import type { Hearth } from "./hearth.ts";
 
 /** `name`: the beginning of a run's id. Throws RUN_NOT_FOUND; for a run that is over with how one goes back to it. */
 export async function enterNamed(
-  { store, enterRun }: Pick<Hearth, "store" | "enterRun">,
+  hearth: Pick<Hearth, "store" | "enterRun">,
   name: string,
   job: string | undefined,
 ): Promise<EnteredJob> {
-  const { run, state } = await store.find(name);
-  if (state.status === "in_progress") return await enterRun(run, job);
+  const { run, state } = await hearth.store.find(name);
+  if (state.status === "in_progress") return await hearth.enterRun(run, job);
   throw new EngineError("RUN_NOT_FOUND", `Run ${run} has ended, and its machine with it`, {
     hint: `\`hearth rewind ${run}\` goes back to its steps, where they were kept.`,
   });

@@ -63,9 +63,23 @@ describe("worstExitCode", () => {
 });
 
 describe("docs/exit-codes.md", () => {
+  const page = readFileSync(new URL("../../docs/exit-codes.md", import.meta.url), "utf8");
+
   it("has a row for every code", () => {
-    const page = readFileSync(new URL("../../docs/exit-codes.md", import.meta.url), "utf8");
     const rows = [...page.matchAll(/^\| (\d+) \|/gm)].map(([, code]) => Number(code));
     expect(rows.toSorted((a, b) => a - b)).toEqual(Object.values(exitCode).toSorted((a, b) => a - b));
+  });
+
+  it("has a row for every code of an error, with its exit code, and no others", () => {
+    const source = readFileSync(new URL("../lib/engine-error.ts", import.meta.url), "utf8");
+    const union = /export type ErrorCode =([^;]*);/u.exec(source)?.[1] ?? "";
+    const codes = [...union.matchAll(/"([A-Z_]+)"/gu)].map(([, code = ""]) => code);
+    expect(codes.length).toBeGreaterThan(20);
+    const rows = [...page.matchAll(/^\| `([A-Z_]+)` \| (\d+) \| \S/gmu)].map(([, code, exit]) => `${code} ${exit}`);
+    const expected = codes.map((code) => {
+      const exit = exitCodeOfOutcome({ ...good, conclusion: "failure", error: { code, message: "" } });
+      return `${code} ${exit}`;
+    });
+    expect(rows.toSorted()).toEqual(expected.toSorted());
   });
 });

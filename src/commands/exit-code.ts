@@ -88,7 +88,6 @@ const codes: { readonly [code in ErrorCode]: ExitCode } = {
   ARCHIVE_REFUSED: exitCode.failure,
   PROVIDER_UNAVAILABLE: exitCode.machine,
   KVM_UNAVAILABLE: exitCode.machine,
-  GVISOR_UNAVAILABLE: exitCode.machine,
   IMAGE_MISSING: exitCode.machine,
   IMAGE_BUILD_FAILED: exitCode.machine,
   SETUP_FAILED: exitCode.machine,

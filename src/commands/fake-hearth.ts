@@ -2,7 +2,7 @@
  * A Hearth for tests: selects what it is given and plays scripted runs. Knobs rather than mocks: a run can wait for its
  * cancellation, fail to begin, or end in trouble.
  */
-import type { StoredCheckpoint } from "../checkpoint/checkpoint-store.ts";
+import type { OpenCheckpoint, StoredCheckpoint } from "../checkpoint/checkpoint-store.ts";
 import type { EnteredJob } from "../door/enter-run.ts";
 import type { RunOutcome } from "../engine/run-settings.ts";
 import { anEvent, aJob, aRunStep, aWorkflow } from "../plan/plan-fixture.ts";
@@ -30,6 +30,8 @@ import type {
   Hearth,
   ImageSummary,
   MachineSummary,
+  MachineWish,
+  OpenMachine,
   TemplateSummary,
   ToolSummary,
   RunOptions,
@@ -64,6 +66,10 @@ export interface FakeHearthOptions {
   readonly tools?: readonly ToolSummary[];
   readonly caches?: readonly CacheSummary[];
   readonly checkpoints?: readonly StoredCheckpoint[];
+  /** What is in them, by the step that comes next; undefined: none of them can be opened. */
+  readonly opened?: (step: number) => Pick<OpenCheckpoint, "engine" | "directory">;
+  /** Of no run, in place of the failure of every one. */
+  readonly restored?: (wish: MachineWish) => OpenMachine;
   readonly machines?: readonly MachineSummary[];
   readonly reaped?: readonly string[];
   /** All but the first are pruned. */
@@ -138,7 +144,13 @@ export function fakeHearth(options: FakeHearthOptions = {}): FakeHearth {
     failWatch: (error) => listeners.forEach(({ onError }) => onError(error)),
     watchers: () => listeners.size + hearers.size,
     changesSince: async () => undefined,
-    async openMachine({ id }) {
+    async decideRun(run, { job, decision }) {
+      note(`decide ${run} ${job ?? "-"} ${decision}`);
+      return { job: job ?? "test", step: 1 };
+    },
+    async openMachine(wish) {
+      const { id } = wish;
+      if (options.restored !== undefined) return options.restored(wish);
       throw new EngineError("MACHINE_START_FAILED", `Cannot start machine ${id}`);
     },
     async enterRun(run, job) {
@@ -166,7 +178,7 @@ export function fakeHearth(options: FakeHearthOptions = {}): FakeHearth {
         return options.keptActions ?? [];
       },
     },
-    checkpoints: fakeCheckpoints(options.checkpoints ?? [], note),
+    checkpoints: fakeCheckpoints(options.checkpoints ?? [], options.opened, note),
     caches: {
       list: async () => options.caches ?? [],
       remove: async (ids) => note(`remove caches ${ids.join(" ")}`),
@@ -403,11 +415,20 @@ function fakeSecrets(known: readonly SecretSummary[], note: (call: string) => vo
 }
 
 /** What they added is what they take. */
-function fakeCheckpoints(stored: readonly StoredCheckpoint[], note: (call: string) => void): Hearth["checkpoints"] {
+function fakeCheckpoints(
+  stored: readonly StoredCheckpoint[],
+  opened: FakeHearthOptions["opened"],
+  note: (call: string) => void,
+): Hearth["checkpoints"] {
   let kept = stored;
   return {
-    list: async () => kept,
-    async open({ run }) {
+    list: async (run) => kept.filter((one) => run === undefined || one.run === run),
+    async open({ run, job, step }) {
+      const description = kept.find((one) => one.run === run && one.job === job && one.step === step);
+      if (opened !== undefined && description !== undefined) {
+        const dispose = async (): Promise<void> => note(`close checkpoint ${step}`);
+        return { description, ...opened(step), [Symbol.asyncDispose]: dispose };
+      }
       throw new EngineError("CHECKPOINT_NOT_FOUND", `Run ${run} has none`);
     },
     async remove({ run, job, step }) {

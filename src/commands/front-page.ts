@@ -13,6 +13,8 @@ Options:
 
 Commands:
   run [options] [workflow or directory]        run workflows: those in .github/workflows that the event triggers, or the one named
+  shell [options] [image or run]               a shell in a fresh machine, or in the machine of a run that is going on
+  cp [options] <from> <to>                     copy a file or a directory out of the machine of a run that is going on, or into it
   plan [options] [workflow or directory]       show what would run, and how each step would; runs nothing
   lint [options] [workflow or directory]       show what in workflows lets others do more than was meant; runs nothing
   runs [options]                               list the runs that are kept, newest first; \`prune\` removes old ones

@@ -5,6 +5,7 @@
 import type { CheckpointStore } from "../checkpoint/checkpoint-store.ts";
 import type { EnteredJob } from "../door/enter-run.ts";
 import type { EarlierAttempt, EnvironmentSettings, RunOutcome } from "../engine/run-settings.ts";
+import type { PauseDecision } from "../engine/job-pause.ts";
 import type { JobMachine } from "../engine/job-run.ts";
 import type { Resumption } from "../engine/resumption.ts";
 import type { Plan } from "../plan/plan.ts";
@@ -62,6 +63,11 @@ export interface Hearth {
    * id, undefined where only one is in a machine. Throws RUN_NOT_FOUND.
    */
   enterRun(run: string, job: string | undefined): Promise<EnteredJob>;
+  /** For a job of it that waits at a failed step. Throws RUN_NOT_FOUND where none does. */
+  decideRun(
+    run: string,
+    how: { readonly job: string | undefined; readonly decision: PauseDecision },
+  ): Promise<{ readonly job: string; readonly step: number }>;
   /**
    * So many runs are about to come beside those that have started: machines may be made for them ahead. Undefined: nobody
    * knows, so it is guessed from those that came. 0 until it is told.
@@ -149,6 +155,10 @@ export interface RunOptions {
   /** Undefined: none are taken. `keep`: also of a run that succeeds; those of one that does not are kept anyway. */
   readonly checkpoints?: { readonly when: "auto" | "steps"; readonly keep: boolean } | undefined;
   readonly resumption?: Resumption | undefined;
+  /** A job whose step fails waits for `decideRun`. */
+  readonly pauseOnFailure?: boolean | undefined;
+  /** Cells of a matrix whose first steps are the same run them once. */
+  readonly matrixFork?: boolean;
   /** False: of somebody who may not write to the repository; they get no secrets either. Default: true. */
   readonly trusted?: boolean;
   /** What the record calls the repository, and run numbers count for; default: its root. */

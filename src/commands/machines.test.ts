@@ -86,12 +86,14 @@ const templates: readonly TemplateSummary[] = [
   },
 ];
 
+/** But for the age. */
+const columns = (line: string): string[] => line.split(/ {2,}/).toSpliced(4, 1);
+
 describe("hearth machines templates", () => {
   it("lists them with image, size and last use, without control characters", async () => {
     const { code, stdout } = await run(["machines", "templates"], { templates });
     expect(code).toBe(0);
     const [heading = "", first = "", second = ""] = stdout.split("\n");
-    const columns = (line: string): string[] => line.split(/ {2,}/).toSpliced(4, 1);
     expect(heading.split(/ {2,}/)).toEqual(["TEMPLATE", "PROVIDER", "IMAGE", "SIZE", "AGE", "LAST USED", "STATE"]);
     expect(columns(first)).toEqual(["18ffd6cbeb63", "qemu", "ubuntu-24.04", "200 MiB", "2026-11-22 10:00", "in use"]);
     expect(columns(second).slice(1, 4)).toEqual(["gvisor", "gone (0123456789ab)", "16 MiB"]);

@@ -14,11 +14,14 @@ import type { Moment, StepWish } from "./find-moment.ts";
 import type { Hearth, OpenMachine } from "./hearth.ts";
 import { readRecord } from "./read-record.ts";
 
-export interface OpenMoment extends AsyncDisposable {
+export interface OpenMoment extends OpenKept {
   readonly stored: StoredRun;
   readonly record: RunRecord;
   /** What was asked for; the checkpoint lies before it or at it. */
   readonly moment: Moment;
+}
+
+export interface OpenKept extends AsyncDisposable {
   readonly checkpoint: StoredCheckpoint;
   readonly saved: SavedJob;
   /** Of the machine, until disposal. */
@@ -34,12 +37,17 @@ export async function openMoment(hearth: Hearth, prefix: string | undefined, wis
   const record = await readRecord(hearth.store, stored);
   const moment = findMoment(stored.run, record, wish);
   const checkpoint = nearestCheckpoint(await checkpointsOf(hearth, stored.run, record), moment);
+  return { stored, record, moment, ...(await openKept(hearth, checkpoint)) };
+}
+
+/** Throws CHECKPOINT_NOT_FOUND, CHECKPOINT_UNUSABLE. */
+export async function openKept(hearth: Hearth, checkpoint: StoredCheckpoint): Promise<OpenKept> {
   const opened: OpenCheckpoint = await hearth.checkpoints.open(checkpoint);
   try {
     const saved = readSavedJob(opened.engine);
     const { directory } = opened;
     const dispose = (): PromiseLike<void> => opened[Symbol.asyncDispose]();
-    return { stored, record, moment, checkpoint, saved, directory, [Symbol.asyncDispose]: dispose };
+    return { checkpoint, saved, directory, [Symbol.asyncDispose]: dispose };
   } catch (error) {
     await opened[Symbol.asyncDispose]();
     throw error;
@@ -49,7 +57,7 @@ export async function openMoment(hearth: Hearth, prefix: string | undefined, wis
 /** A machine as it was then; `prefix` begins its id. */
 export async function machineAt(
   hearth: Hearth,
-  { checkpoint, saved, directory }: OpenMoment,
+  { checkpoint, saved, directory }: OpenKept,
   prefix: string,
   signal: AbortSignal,
 ): Promise<OpenMachine> {
@@ -73,7 +81,11 @@ export function placeOf({ moment, checkpoint }: Pick<OpenMoment, "moment" | "che
 }
 
 /** Its own, and of the runs that it goes on from those before the step where it does. */
-async function checkpointsOf(hearth: Hearth, run: string, record: RunRecord): Promise<readonly StoredCheckpoint[]> {
+export async function checkpointsOf(
+  hearth: Hearth,
+  run: string,
+  record: RunRecord,
+): Promise<readonly StoredCheckpoint[]> {
   const found = [...(await hearth.checkpoints.list(run))];
   let { from } = record;
   for (let depth = 0; from !== undefined && depth < MAX_ANCESTORS; depth += 1) {

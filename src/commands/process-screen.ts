@@ -1,4 +1,5 @@
 /** The screen and keyboard of this process, raw. What is changed is changed back when the process ends, however short of a kill. */
+import { spawnSync } from "node:child_process";
 import type { Screen } from "./terminal.ts";
 
 export const processScreen: Screen = {
@@ -24,6 +25,9 @@ export const processScreen: Screen = {
       stdin.pause();
     };
     stdin.setRawMode(true);
+    // Node's raw mode still turns each line feed into two characters, which the terminal in the machine has done already; a program that
+    // moves the cursor down by one would find it at the left. What was before comes back with the mode. Without `stty` it stays so.
+    spawnSync("stty", ["-opost"], { stdio: ["inherit", "ignore", "ignore"] });
     process.on("exit", release);
     stdin.on("data", onData).once("end", onEnd).once("error", onEnd).resume();
     return release;

@@ -10,9 +10,9 @@ import type { CheckpointsListOptions, CheckpointsRemoveOptions } from "./checkpo
 import type { InitServerOptions } from "./init-server.ts";
 import type { ActionOptions, DispatchOptions } from "./server-actions.ts";
 import type { Role } from "../server/api-tokens.ts";
-import type { ExitCode } from "./exit-code.ts";
 import type { ProductionOptions } from "./doctor-production.ts";
 import type { Flags, Hearth } from "./hearth.ts";
+import type { DiffOptions } from "./diff.ts";
 import type { FlakeOptions } from "./flake.ts";
 import type { ForkOptions } from "./fork.ts";
 import type { LintCommandOptions } from "./lint.ts";
@@ -63,6 +63,7 @@ export function createProgram({ version, terminal, connect, finish }: ProgramSur
     .addOption(
       new Option("--machine-per <unit>", "how much shares a machine").choices(["workflow", "job"]).default("workflow"),
     )
+    .option("--matrix-fork", "run the first steps that cells of a matrix have in common once (docs/matrix-fork.md)")
     .option("--concurrency <n>", "workflows at the same time (default: what memory and cores allow)", parseCount)
     .addOption(networkOption())
     .option("--allow-host <host>", "let machines reach this host, or *.domain (repeatable)", addText)
@@ -77,6 +78,7 @@ export function createProgram({ version, terminal, connect, finish }: ProgramSur
     .addOption(new Option("--json", "one event a line, then a summary for each workflow").conflicts(["list", "graph"]))
     .option("--verbose", "open the groups")
     .addOption(checkpointOption())
+    .option("--pause-on-failure", "wait at a step that fails, with its machine, for hearth retry, continue or abort")
     .addOption(
       new Option(
         "--failed [run]",
@@ -146,6 +148,19 @@ export function createProgram({ version, terminal, connect, finish }: ProgramSur
       finish(await copy(await connect(options), terminal, from, to, options));
     });
 
+  for (const [name, decision, description] of DECISIONS) {
+    program
+      .command(name)
+      .description(description)
+      .argument("[run]", "id of the run, or the beginning of one (default: the latest)")
+      .option("--job <job>", "which job, where several wait")
+      .addOption(stateOption())
+      .action(async (run: string | undefined, { job, ...flags }: { readonly job?: string } & Flags) => {
+        const { decide } = await import("./decide.ts");
+        finish(await decide(await connect(flags), terminal, run, { decision, job }));
+      });
+  }
+
   withMoment(program.command("rewind"), "--to <step>")
     .description("a shell, or a command, in a machine as it was before a step of a kept run")
     .option("--exec <command>", "run this there, and exit with its exit code")
@@ -162,6 +177,26 @@ export function createProgram({ version, terminal, connect, finish }: ProgramSur
     .action(async (run: string | undefined, options: ForkOptions & Flags) => {
       const { fork } = await import("./fork.ts");
       finish(await fork(await connect(options), terminal, run, options));
+    });
+
+  program
+    .command("diff")
+    .description("what a step of a kept run did: files, environment, outputs, processes, ports, network")
+    .argument("<run>", "id of the run, or the beginning of one")
+    .argument("<step>", "its number, id or name")
+    .argument("[step]", "compare before the first with before this one (default: with what comes after the first)")
+    .option("--job <job>", "the job that the step is in")
+    .option("--path <directory>", "only files below it; in the workspace where it is not absolute")
+    .option("--content", "small text files as a unified diff")
+    .option("--all", "nothing cut, and what Hearth writes itself")
+    .option("--json", "as one JSON document")
+    .addOption(stateOption())
+    .addHelpText("after", diffExamples)
+    .action(async (run: string, first: string, second: string | undefined, options: DiffOptions & Flags) => {
+      const { diff } = await import("./diff.ts");
+      // What is restored is only looked at.
+      const hearth = await connect({ ...options, network: "closed" });
+      finish(await diff(hearth, terminal, run, { first, second }, options));
     });
 
   withMoment(program.command("flake"), "--step <step>")
@@ -431,7 +466,11 @@ export function createProgram({ version, terminal, connect, finish }: ProgramSur
       const options: VerifyCommandOptions & Flags = command.optsWithGlobals();
       const { verifyTranslations } = await import("./translate-verify.ts");
       const hearth = await connect(options);
-      finish(await verifyTranslations(hearth, terminal, wanted, options).finally(() => hearth.close()));
+      try {
+        finish(await verifyTranslations(hearth, terminal, wanted, options));
+      } finally {
+        await hearth.close();
+      }
     });
 
   const actions = program
@@ -814,6 +853,11 @@ function withMoment(command: Command, step: string): Command {
     .addOption(stateOption());
 }
 
+const DECISIONS = [
+  ["continue", "continue", "let a run that waits at a failed step go on (hearth run --pause-on-failure)"],
+  ["abort", "abort", "cancel the job that waits at a failed step"],
+] as const;
+
 function checkpointOption(): Option {
   return new Option(
     "--checkpoint <when>",
@@ -906,6 +950,15 @@ Examples:
   hearth retry                                  from the step that failed
   hearth retry mh3k2 --from 4
   hearth retry mh3k2 --from "Run tests" --job test`;
+
+const diffExamples = `
+Examples:
+  hearth diff mh3k2 4                             what step 4 did
+  hearth diff mh3k2 "Run tests" --content --path src
+  hearth diff mh3k2 2 6 --job test                from before step 2 to before step 6
+  hearth diff mh3k2 4 --json | jq -r '.files[].path'
+
+Both checkpoints are restored beside each other (hearth run --checkpoint steps keeps them), without a network.`;
 
 const checkpointsListExamples = `
 Examples:

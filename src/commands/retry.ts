@@ -3,6 +3,7 @@
  * change to it is named, and refused unless it is said to be right.
  */
 import { overlay } from "../lib/overlay.ts";
+import { decide } from "./decide.ts";
 import { plainText } from "./display-text.ts";
 import type { ExitCode } from "./exit-code.ts";
 import type { Hearth } from "./hearth.ts";
@@ -34,6 +35,10 @@ export async function retry(
   prefix: string | undefined,
   options: RetryOptions,
 ): Promise<ExitCode> {
+  const { run, state } = await hearth.store.find(prefix);
+  if (state.status === "in_progress") {
+    return await decide(hearth, terminal, run, { decision: "retry", job: options.job });
+  }
   const secrets = await readSecrets(options, terminal);
   try {
     return await goOn(hearth, terminal, prefix, { options, secrets });

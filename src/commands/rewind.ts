@@ -1,8 +1,9 @@
-/** `hearth rewind`: a shell, or one command, in a machine as it was before a step of a kept run. */
+/** `hearth rewind`: a shell, or one command, in a machine as it was before a step of a kept run. The run itself stays what it was. */
 import { plainText } from "./display-text.ts";
 import type { Hearth } from "./hearth.ts";
+import { withInterrupt } from "./interrupt.ts";
 import { machineAt, openMoment, placeOf } from "./open-moment.ts";
-import { runInMachine } from "./run-in-machine.ts";
+import { runExec, runShell } from "./shell-session.ts";
 import type { Terminal } from "./terminal.ts";
 
 export interface RewindOptions {
@@ -11,25 +12,25 @@ export interface RewindOptions {
   readonly exec?: string;
 }
 
-/** Resolves with the exit code of the shell or the command. */
+/** Resolves with the shell's or the command's own exit code. */
 export async function rewind(
   hearth: Hearth,
   terminal: Terminal,
   prefix: string | undefined,
   { to, job, exec }: RewindOptions,
 ): Promise<number> {
-  const stop = new AbortController();
-  const stopListening = terminal.onInterrupt(() => stop.abort());
+  const { err } = terminal;
+  const say = (line: string): void => err.write(`${err.colors.dim(plainText(line))}\n`);
   try {
     await using opened = await openMoment(hearth, prefix, { step: to, job });
-    terminal.err.write(`${plainText(`At ${placeOf(opened)}`)}\n`);
-    await using machine = await machineAt(hearth, opened, "rewind", stop.signal);
-    return await runInMachine(machine.machine.agent, opened.saved.shell, exec ?? "", {
-      onOutput: (stream, text) => (stream === "stdout" ? terminal.out : terminal.err).write(text),
-      stop: stop.signal,
-    });
+    say(`At ${placeOf(opened)}`);
+    await using entered = await withInterrupt(terminal, (signal) => machineAt(hearth, opened, "rewind", signal));
+    const { agent } = entered.machine;
+    const place = { ...opened.saved.shell, user: "runner" } as const;
+    if (exec !== undefined) return await runExec(agent, terminal, { ...place, command: exec });
+    if (terminal.screen.hasKeyboard) say("What is done here is gone with the shell, and what it prints is not masked.");
+    return await runShell(agent, terminal, place);
   } finally {
-    stopListening();
     await hearth.close();
   }
 }

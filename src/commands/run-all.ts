@@ -5,6 +5,7 @@
 import type { RunOutcome } from "../engine/run-settings.ts";
 import type { Plan } from "../plan/plan.ts";
 import { createFairQueue } from "../queue/fair-queue.ts";
+import { pauseLines } from "./decide.ts";
 import type { Hearth, RunHandle, RunOptions } from "./hearth.ts";
 import type { RunWatch } from "./run-watch.ts";
 import { watchRun } from "./run-watch.ts";
@@ -78,6 +79,9 @@ export async function runAll(
         onEvent: (event) => {
           watch.apply(event);
           view.event(watch, event);
+          if (event.type === "paused") {
+            for (const line of pauseLines(watch.record.run ?? "", event.job, event.step)) view.progress(line);
+          }
         },
       });
       handles.add(handle);

@@ -4,6 +4,7 @@
  */
 import { formatDiagnostic } from "../lib/diagnostic.ts";
 import { overlay } from "../lib/overlay.ts";
+import type { ChosenProvider } from "../provider/choose-provider.ts";
 import { plainText } from "./display-text.ts";
 import { worstExitCode } from "./exit-code.ts";
 import type { ExitCode } from "./exit-code.ts";
@@ -29,7 +30,9 @@ export interface RunCommandOptions extends SelectionOptions, SecretOptions, EnvO
   readonly json?: boolean;
   readonly verbose?: boolean;
   readonly checkpoint?: "auto" | "steps" | "off";
+  readonly matrixFork?: boolean;
   readonly watch?: boolean;
+  readonly pauseOnFailure?: boolean;
   /** Of which run: undefined or `true` is the latest of each workflow. */
   readonly failed?: OptionalValue;
 }
@@ -106,6 +109,7 @@ async function runOnce(
 
   const chosen = await hearth.chooseProvider();
   const checkpoint = options.checkpoint ?? (terminal.live && chosen.provider.restore !== undefined ? "auto" : "off");
+  const matrixFork = options.matrixFork === true && canFork(terminal, chosen);
   const code = await startRuns(hearth, terminal, {
     selection,
     sorted: { ...sorted, startable: plans },
@@ -116,12 +120,20 @@ async function runOnce(
       secrets: overlay(selection.secrets, secrets),
       env,
       machinePer: options.machinePer,
+      pauseOnFailure: options.pauseOnFailure,
+      ...(matrixFork ? { matrixFork } : {}),
       skipUnsupported: request.skipUnsupported,
       earlier: reruns?.find((rerun) => rerun.plan === plan)?.earlier,
       ...(checkpoint === "off" ? {} : { checkpoints: { when: checkpoint, keep: options.checkpoint !== undefined } }),
     }),
   });
   return { code: worstExitCode([refusedCode, code]), repository };
+}
+
+function canFork({ err }: Terminal, { provider }: ChosenProvider): boolean {
+  if (provider.restore !== undefined) return true;
+  err.write(`--matrix-fork has no effect: provider ${provider.name} cannot save a machine.\n`);
+  return false;
 }
 
 function reportNothing({ err }: Terminal, { event }: Selection, { refused, passedOver }: SortedResults): void {

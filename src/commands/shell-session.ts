@@ -35,6 +35,7 @@ export async function runShell(agent: AgentClient, terminal: Terminal, place: Sh
   }
   const { screen } = terminal;
   const term = terminal.environment("TERM");
+  let hasBegun = false;
   const session = agent.shell(
     {
       argv: [...(place.argv ?? INTERACTIVE)],
@@ -43,7 +44,10 @@ export async function runShell(agent: AgentClient, terminal: Terminal, place: Sh
       user: place.user,
       size: terminal.size(),
     },
-    (chunk) => screen.write("stdout", chunk),
+    (chunk) => {
+      hasBegun = true;
+      return screen.write("stdout", chunk);
+    },
   );
   let interrupted = false;
   const restore = [
@@ -64,6 +68,7 @@ export async function runShell(agent: AgentClient, terminal: Terminal, place: Sh
     for (const undo of restore) undo();
   }
   if (interrupted) throw new Cancelled();
+  if (hasBegun) return codeOf(exit, "The shell was cut off", undefined);
   return codeOf(
     exit,
     "Cannot start a shell with a terminal",

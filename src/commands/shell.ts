@@ -29,12 +29,15 @@ export async function shell(
   name: string | undefined,
   options: ShellCommandOptions,
 ): Promise<number> {
+  // One that comes while the machine is destroyed must not leave it behind.
+  const stopListening = terminal.onInterrupt(() => undefined);
   try {
     return name === undefined || (await isImage(hearth, name))
       ? await inOwnMachine(hearth, terminal, name, options)
       : await inMachineOfRun(hearth, terminal, name, options);
   } finally {
     await hearth.close();
+    stopListening();
   }
 }
 

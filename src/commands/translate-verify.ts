@@ -3,7 +3,6 @@
  * any differs, and where none could be compared.
  */
 import { existsSync } from "node:fs";
-import { resolve } from "node:path";
 import { translatedText } from "../action/translated-way.ts";
 import { formatDiagnostic } from "../lib/diagnostic.ts";
 import { EngineError } from "../lib/engine-error.ts";

@@ -6,6 +6,7 @@ import { EngineError } from "../lib/engine-error.ts";
 import type { AgentClient } from "../protocol/agent-client.ts";
 import { doorAddress } from "./door-socket.ts";
 import { Reception, readLine, sayLine } from "./hello.ts";
+import type { Visit } from "./hello.ts";
 
 /** Disposal leaves the machine; commands of this visitor that still run there are killed. */
 export interface EnteredJob extends AsyncDisposable {
@@ -32,12 +33,33 @@ export async function enterRun(run: string, directory: string, job: string | und
     if (!reception.success) throw new EngineError("GUEST_PROTOCOL", `Run ${run} speaks another language at its door`);
     if (reception.data.kind === "refused") throw refusal(run, reception.data);
     const { connectAgent } = await import("../protocol/connect-agent.ts");
+    if (reception.data.kind === "decided") throw new EngineError("GUEST_PROTOCOL", `Run ${run} decided unasked`);
     const { kind: _kind, ...entered } = reception.data;
     const agent = connectAgent(socket);
+    // Node's HTTP/2 looks into the socket a moment later, and throws where nobody can catch it when the session has been closed by then.
+    await new Promise((resolve) => setImmediate(resolve));
     return { ...entered, agent, [Symbol.asyncDispose]: () => agent[Symbol.asyncDispose]() };
   } catch (error) {
     socket.destroy();
     throw error;
+  }
+}
+
+/** A paused job of the run goes on so. Throws RUN_NOT_FOUND where none is paused, or more than one and none is named. */
+export async function decideRun(
+  run: string,
+  directory: string,
+  { job, decision }: { readonly job: string | undefined; readonly decision: NonNullable<Visit["decide"]> },
+): Promise<{ readonly job: string; readonly step: number }> {
+  const socket = await dial(run, directory);
+  try {
+    sayLine(socket, { job: job ?? null, decide: decision });
+    const reception = Reception.safeParse(await readLine(socket, HELLO_MS));
+    if (reception.success && reception.data.kind === "decided") return reception.data;
+    if (reception.success && reception.data.kind === "refused") throw refusal(run, reception.data);
+    throw new EngineError("GUEST_PROTOCOL", `Run ${run} speaks another language at its door`);
+  } finally {
+    socket.destroy();
   }
 }
 

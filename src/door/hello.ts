@@ -3,17 +3,21 @@
  * there is only one; the door tells which one it is, or why nobody is let in.
  */
 import type { Duplex } from "node:stream";
-import { array, literal, maxLength, nullable, object, string, union } from "zod/mini";
+import { array, int, literal, maxLength, nullable, object, optional, string, union } from "zod/mini";
 import type { infer as Infer } from "zod/mini";
 import { EngineError } from "../lib/engine-error.ts";
 
 const text = string().check(maxLength(4_096));
 
-export const Visit = object({ job: nullable(text) });
+const Decision = union([literal("retry"), literal("continue"), literal("abort")]);
+
+/** With a decision the visitor does not come in: a paused job goes on as they say. */
+export const Visit = object({ job: nullable(text), decide: optional(Decision) });
 export type Visit = Infer<typeof Visit>;
 
 export const Reception = union([
   object({ kind: literal("entered"), job: text, machine: text, isolation: text, cwd: text }),
+  object({ kind: literal("decided"), job: text, step: int() }),
   /** `jobs`: those that can be entered now. */
   object({ kind: literal("refused"), reason: text, jobs: array(text).check(maxLength(10_000)) }),
 ]);

@@ -12,14 +12,15 @@ export interface LiveJob {
   agent(): AgentClient;
   /** Where a step that came now would stand. */
   place(): { readonly cwd: string; readonly env: Readonly<Record<string, string>> };
+  /** Number of the failed step that it waits at; undefined: it runs. */
+  pausedAt(): number | undefined;
+  /** False where it does not wait. */
+  decide(decision: "retry" | "continue" | "abort"): boolean;
 }
 
 export interface JobDoor {
   /** From here on the job can be entered, until the answer is disposed of; who is inside then is put out. */
-  admit(job: LiveJob): Admission;
-}
-
-export interface Admission extends Disposable {
-  /** Commands and shells of visitors that run in the job's machine now. */
-  readonly visitors: number;
+  admit(job: LiveJob): Disposable;
+  /** Commands and shells that run in the job's machine for visitors now: a save of the machine would end them. */
+  visitors(job: string): number;
 }

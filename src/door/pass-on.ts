@@ -7,7 +7,6 @@ import type { ExecExit } from "../protocol/agent-api.ts";
 import type { AgentHandlers } from "../protocol/agent-handlers.ts";
 import type { LiveJob } from "./live-job.ts";
 
-
 /** `prefix` is the visitor's own; `count` is told of each command and shell that begins (1) and ends (-1). */
 export function passOn(live: LiveJob, prefix: string, count: (change: 1 | -1) => void): AgentHandlers {
   const named = (id: string): string => `${prefix}${id}`;
@@ -32,7 +31,9 @@ export function passOn(live: LiveJob, prefix: string, count: (change: 1 | -1) =>
       try {
         let files: Awaited<ReturnType<AgentHandlers["exec"]>>["files"] = request.read.map(() => ({ kind: "missing" }));
         const exit = await counted(async () => {
-          const result = await live.agent().exec({ ...request, id }, (stream, chunk) => room(host.write(stream, chunk)));
+          const result = await live
+            .agent()
+            .exec({ ...request, id }, (stream, chunk) => room(host.write(stream, chunk)));
           const { files: read, ...ended } = result;
           files = read;
           return ended;

@@ -51,15 +51,13 @@ export async function openRunDoor(directory: string): Promise<RunDoor> {
       const room: Room = { live, sockets: new Set(), visitors: 0 };
       rooms.add(room);
       return {
-        get visitors() {
-          return room.visitors;
-        },
         [Symbol.dispose]: () => {
           rooms.delete(room);
           for (const socket of room.sockets) socket.destroy();
         },
       };
     },
+    visitors: (job) => [...rooms].find(({ live }) => live.job === job)?.visitors ?? 0,
     async [Symbol.asyncDispose]() {
       for (const socket of sockets) socket.destroy();
       await closed(server);
@@ -70,17 +68,27 @@ export async function openRunDoor(directory: string): Promise<RunDoor> {
 }
 
 async function receive(socket: Socket, rooms: readonly Room[], prefix: string): Promise<void> {
-  const { job } = Visit.parse(await readLine(socket, HELLO_MS));
-  const room = roomNamed(rooms, job);
+  const { job, decide } = Visit.parse(await readLine(socket, HELLO_MS));
+  const open = decide === undefined ? rooms : rooms.filter(({ live }) => live.pausedAt() !== undefined);
+  const room = roomNamed(open, job, decide === undefined ? "in a machine" : "paused");
   if (typeof room === "string") {
-    sayLine(socket, { kind: "refused", reason: room, jobs: rooms.map(({ live }) => live.job) });
+    sayLine(socket, { kind: "refused", reason: room, jobs: open.map(({ live }) => live.job).toSorted() });
     socket.end();
     return;
   }
   const { live } = room;
+  const step = live.pausedAt();
+  if (decide !== undefined && step !== undefined) {
+    live.decide(decide);
+    sayLine(socket, { kind: "decided", job: live.job, step });
+    socket.end();
+    return;
+  }
   room.sockets.add(socket);
   socket.once("close", () => room.sockets.delete(socket));
   const { serveRoutes } = await import("../protocol/serve-routes.ts");
+  // A visitor who has left meanwhile closes nothing any more.
+  if (socket.destroyed) return;
   const { machine, isolation } = live;
   sayLine(socket, { kind: "entered", job: live.job, machine, isolation, cwd: live.place().cwd });
   await serveRoutes(
@@ -90,13 +98,13 @@ async function receive(socket: Socket, rooms: readonly Room[], prefix: string): 
 }
 
 /** A text says why there is none. */
-function roomNamed(rooms: readonly Room[], job: string | null): Room | string {
-  if (rooms.length === 0) return "none of its jobs is in a machine now";
+function roomNamed(rooms: readonly Room[], job: string | null, where: string): Room | string {
+  if (rooms.length === 0) return `none of its jobs is ${where} now`;
   const exact = rooms.find(({ live }) => live.job === job);
   const found = rooms.filter(({ live }) => job === null || live.id === job);
   const [only] = exact === undefined ? found : [exact];
-  if (only === undefined) return `no job ${job ?? ""} of it is in a machine now`;
-  return exact !== undefined || found.length === 1 ? only : "more than one of its jobs is in a machine now";
+  if (only === undefined) return `no job ${job ?? ""} of it is ${where} now`;
+  return exact !== undefined || found.length === 1 ? only : `more than one of its jobs is ${where} now`;
 }
 
 async function closed(server: Server): Promise<void> {

@@ -18,6 +18,7 @@ import type { SavedMachine } from "../checkpoint/checkpoints.ts";
 import type { EgressLedger } from "./egress-ledger.ts";
 import type { CancelLadder } from "./exec-process.ts";
 import type { ServiceVariables } from "./job-services.ts";
+import type { JobPause } from "./job-pause.ts";
 import type { JobState } from "./job-state.ts";
 import type { Resumption } from "./resumption.ts";
 
@@ -134,6 +135,8 @@ export interface JobRun {
   /** Those on their way into the machine, by what they are called there; what has arrived is in `state`. */
   readonly deliveries: Map<string, Promise<Delivery>>;
   readonly state: JobState;
+  /** Absent where failed steps are not waited at. */
+  readonly pause?: JobPause | undefined;
   /** Absent where no checkpoints are taken. */
   readonly saver?: StepSaver | undefined;
   /** Absent where it shares no step with another cell of its matrix. */

@@ -12,6 +12,8 @@ export interface ServiceVariables {
   forScript(): Promise<Variables>;
   /** Where the job reaches GitHub's API; undefined where nothing serves it. Opens the services. */
   apiUrl(): Promise<string | undefined>;
+  /** By which the services know the job, always in the same order; empty where they were not opened. */
+  tokens(): Promise<readonly string[]>;
 }
 
 /**
@@ -21,7 +23,7 @@ export interface ServiceVariables {
 export function serveJob(
   machine: { readonly openJob: (job: ServedJob) => Promise<JobServices> },
   claims: JobClaims,
-  masker: Masker,
+  masker: Pick<Masker, "add" | "retire" | "startScan">,
 ): ServiceVariables & AsyncDisposable {
   let opened: Promise<JobServices> | undefined;
   const open = async (): Promise<JobServices> => {
@@ -38,6 +40,8 @@ export function serveJob(
     // What scripts get is an identity, and only jobs that may ask for one.
     forScript: async () => (claims.permissions["id-token"] === "write" ? (await get()).stepVariables : {}),
     apiUrl: async () => (await get()).apiUrl,
+    // One that could not be opened was the trouble of the step that wanted it.
+    tokens: async () => (await opened?.catch(() => undefined))?.secrets ?? [],
     async [Symbol.asyncDispose]() {
       // One that could not be opened was the trouble of the step that wanted it.
       const services = await opened?.catch(() => undefined);

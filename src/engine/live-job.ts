@@ -12,5 +12,7 @@ export function liveJob(job: JobRun): LiveJob {
     isolation: machine.isolation,
     agent: () => machine.agent,
     place: () => shellPlace(job),
+    pausedAt: () => job.pause?.step,
+    decide: (decision) => job.pause?.decide(decision) ?? false,
   };
 }

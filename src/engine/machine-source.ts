@@ -76,9 +76,9 @@ export function createMachineSource(wishes: MachineWishes): MachineSource {
 }
 
 /** A choice that spells out what the run does anyway is no other machine. */
-function kindOf({ provider, image, cpus, memoryMib }: MachineChoice, wishes: MachineWishes): string {
+function kindOf({ provider, image, cpus, memoryMib, devices }: MachineChoice, wishes: MachineWishes): string {
   const name = provider ?? wishes.provider.name;
-  return JSON.stringify([name, image ?? null, cpus ?? wishes.cpus, memoryMib ?? wishes.memoryMib]);
+  return JSON.stringify([name, image ?? null, cpus ?? wishes.cpus, memoryMib ?? wishes.memoryMib, devices]);
 }
 
 function attachOnce(attach: () => Promise<AttachedServices>): AsyncDisposable & {
@@ -216,7 +216,8 @@ function specOf(
   const { certificateAuthorities } = wishes;
   const cpus = choice.cpus ?? wishes.cpus;
   const memoryMib = choice.memoryMib ?? wishes.memoryMib;
-  return { id, cpus, memoryMib, certificateAuthorities, image: choice.image };
+  const { image, devices } = choice;
+  return { id, cpus, memoryMib, certificateAuthorities, image, ...(devices && { devices }) };
 }
 
 async function restored(

@@ -22,6 +22,8 @@ export interface RunContext {
   readonly oneMachine: boolean;
   /** Jobs that may be in machines at the same time. */
   readonly slots: Semaphore;
+  /** Jobs that may at the same time be in machines that were copied for them. */
+  readonly copies: Semaphore;
   /** The first trouble with a machine; set once, by the job that met it. */
   readonly trouble: { error: EngineError | undefined };
   readonly killed: () => boolean;

@@ -10,6 +10,7 @@ import { leaveOut } from "./end-without-running.ts";
 import { endedAs } from "./job-end.ts";
 import type { InstanceEnd, JobRecord } from "./job-end.ts";
 import type { JobInstance, JobMachine, JobRun } from "./job-run.ts";
+import { JobPause } from "./job-pause.ts";
 import { JobSaver } from "./job-saver.ts";
 import { deployedTo, environmentName } from "./job-environment.ts";
 import { newJobState } from "./job-state.ts";
@@ -22,10 +23,12 @@ import type { JobToken } from "./job-token.ts";
 import { liveJob } from "./live-job.ts";
 import type { MachineLease, MachineSource } from "./machine-source.ts";
 import { concludeWithoutRunning, notReached } from "./report-step.ts";
+import { admitFormerTokens, keepingTokens, resumptionOfCopy, takeOwnTokens } from "./matrix-fork-copy.ts";
 import type { Resumption } from "./resumption.ts";
 import { stateOf } from "./saved-job.ts";
 import type { RunContext } from "./run-context.ts";
 import { runJob } from "./run-job.ts";
+import type { ForkStart } from "./run-jobs.ts";
 import { timeLimit } from "./time-limit.ts";
 import type { TimeLimit } from "./time-limit.ts";
 import type { WorkflowRun } from "./workflow-run.ts";
@@ -33,18 +36,21 @@ import type { WorkflowRun } from "./workflow-run.ts";
 /** After a cancel, steps that insist on running (`always()`) have this long (ACTIONS-CONTRACT §3.2). */
 const CANCEL_LIMIT_MS = 5 * 60_000;
 
-/** Throws only for faults of ours. */
+/** Undefined: no machine could be made of the copy in `fork`. Throws only for faults of ours. */
 export async function runInMachine(
   workflow: WorkflowRun,
   instance: JobInstance,
   done: ReadonlyMap<string, JobRecord>,
   machines: MachineSource,
   signals: { readonly cancel: AbortSignal; readonly kill: AbortSignal },
-): Promise<InstanceEnd> {
+  fork: ForkStart | undefined,
+): Promise<InstanceEnd | undefined> {
   const { run } = workflow;
-  const { emit, dependencies } = run;
+  const { dependencies } = run;
+  const emit = fork === undefined ? run.emit : fork.cell.listening(run.emit);
   const startedAt = dependencies.now();
-  const resumption = resumptionOf(run, instance);
+  const moment = fork?.copy?.moment;
+  const resumption = moment === undefined ? resumptionOf(run, instance) : resumptionOfCopy(moment);
   const ended = (end: InstanceEnd): InstanceEnd => completeJob(run, instance, end, { startedAt });
   const cannotStart = (reason: string): InstanceEnd => {
     notReached(emit, instance.key, instance.steps, reason);
@@ -70,13 +76,18 @@ export async function runInMachine(
       return ended(endedAs("cancelled", reason));
     }
     if (!(error instanceof EngineError)) throw error;
+    if (moment !== undefined) return void fork?.cell.couldNotStart(error.message);
     return ended({ ...cannotStart(error.message), lost: error });
+  } finally {
+    await fork?.copy?.[Symbol.asyncDispose]();
   }
   await using held = lease;
+  fork?.cell.started(moment);
   emit({ type: "job_started", job: instance.key, machine: held.machine.id });
   const { timeoutMinutes, tolerated } = settings;
-  using limit = timeLimit(timeoutMinutes);
-  const cancel = AbortSignal.any([signals.cancel, limit.signal]);
+  using limit = timeLimit(timeoutMinutes, moment?.usedMs);
+  const pause = run.settings.pauseOnFailure === true ? new JobPause() : undefined;
+  const cancel = AbortSignal.any([signals.cancel, limit.signal, ...(pause === undefined ? [] : [pause.aborted])]);
   using cancelLimit = limitAfter(cancel);
   const claims = jobClaims(workflow, instance, {
     trusted: run.settings.trusted,
@@ -84,7 +95,9 @@ export async function runInMachine(
     timeoutMinutes,
     ...token,
   });
-  await using services = serveJob(held.machine, claims, run.masker);
+  const masker = fork?.cell.isParent === true ? keepingTokens(run.masker) : run.masker;
+  await using services = serveJob(held.machine, claims, masker);
+  using former = await admitFormerTokens(held.machine, claims, run.masker, moment?.formerTokens);
   const isServed = held.machine.layout.servicesUrl !== undefined || mayAskApi(workflow.planned.workflow, instance);
   const apiUrl = isServed ? await services.apiUrl() : undefined;
   const inMachine = { instance, machine: held.machine, token: token.token, apiUrl };
@@ -92,6 +105,10 @@ export async function runInMachine(
   const found = orRefused(() => jobSurroundings(workflow.planned.workflow, instance.job, contexts, run.settings));
   if (found.kind === "refused") return ended(cannotStart(found.message));
   const { env, defaults } = found.value;
+  if (moment !== undefined && resumption !== undefined) {
+    if (moment.tokens.services.length > 0) await services.forAction();
+    takeOwnTokens(resumption.saved.state, moment.tokens, { job: token.token, services: await services.tokens() });
+  }
   const job: JobRun = {
     plan: run.plan,
     workflow: workflow.planned.workflow,
@@ -107,7 +124,9 @@ export async function runInMachine(
     actions: dependencies.actions,
     deliveries: new Map(),
     state: resumption === undefined ? newJobState(env, workflow.inputs) : stateOf(resumption.saved),
+    pause,
     saver: saverFor(run, held.machine),
+    fork: fork?.cell,
     resumed: resumption,
     masker: run.masker,
     matchers: resumption === undefined ? new MatcherSet() : MatcherSet.restore(resumption.saved.matchers),
@@ -120,7 +139,7 @@ export async function runInMachine(
     kill: AbortSignal.any([signals.kill, cancelLimit.signal]),
     debug: run.settings.debug,
   };
-  using _admission = dependencies.door?.admit(liveJob(job));
+  using admission = dependencies.door?.admit(liveJob(job));
   const result = await runJob(job, { timeoutMinutes, timedOut: limit.signal });
   await job.saver?.settled();
   const lost = result.lost && (await held.explain(result.lost));
@@ -134,9 +153,9 @@ function resumptionOf({ settings }: RunContext, { key }: JobInstance): Resumptio
 }
 
 function saverFor({ settings, dependencies, ended }: RunContext, machine: JobMachine): JobSaver | undefined {
-  const { checkpoints, now } = dependencies;
+  const { checkpoints, now, door } = dependencies;
   if (checkpoints === undefined || machine.save === undefined) return undefined;
-  return new JobSaver({ run: settings.run, checkpoints, machine: machine.made, ended, now });
+  return new JobSaver({ run: settings.run, checkpoints, machine: machine.made, ended, door, now });
 }
 
 interface Decided {

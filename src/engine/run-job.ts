@@ -14,7 +14,9 @@ import { BackgroundSteps, whyLost } from "./background-steps.ts";
 import { jobScope } from "./contexts.ts";
 import { deliverActions, forgetMovedActions } from "./deliver-actions.ts";
 import type { Delivery, JobRun } from "./job-run.ts";
+import { sharedFailure, sharedFate } from "./matrix-fork-shared.ts";
 import { openStepLog } from "./open-step-log.ts";
+import { rememberState } from "./job-pause.ts";
 import { concludeWithoutRunning, notReached, reportStep } from "./report-step.ts";
 import type { Resumption } from "./resumption.ts";
 import { collectRest, runControl } from "./run-control.ts";
@@ -52,13 +54,16 @@ export async function runJob(given: JobRun, limits: JobLimits): Promise<JobResul
     leaveOutOthers(job, remaining);
     const start = await setUp(job, remaining);
     if (start.kind !== "delivered" && !job.kill.aborted) return await neverStarted(job, remaining, start, limits);
+    job.fork?.settle(job);
     await runPres(job, withoutPre(job, remaining));
     for (let next = remaining[0]; next !== undefined && !job.kill.aborted; next = remaining[0]) {
       await job.saver?.before(job, next);
+      await job.fork?.before(job, next);
       remaining.shift();
       await runDeclared(job, next, remaining, background);
     }
     await collectRest(job, background);
+    if (!job.kill.aborted) await job.fork?.before(job, undefined);
     // What the steps have left to do comes after the last of them, and that was not asked for.
     if (job.resumed?.until === undefined) await runPosts(job);
     if (job.kill.aborted) return killed(job, remaining);
@@ -81,7 +86,8 @@ function ended(job: JobRun, conclusion: Conclusion, limits: JobLimits, reason?: 
       ? `the job has exceeded its maximum execution time of ${limits.timeoutMinutes} minutes`
       : undefined;
   if (timedOut !== undefined) openStepLog(job, "complete", { outputs: {}, state: {} }).error(`${timedOut}.`);
-  return withOutputs(job, { conclusion, reason: timedOut ?? reason, outputs: {}, lost: undefined });
+  const elsewhere = conclusion === "failure" ? sharedFailure(job.resumed?.shared) : undefined;
+  return withOutputs(job, { conclusion, reason: timedOut ?? reason ?? elsewhere, outputs: {}, lost: undefined });
 }
 
 /** An action could not be brought into the machine, or the job was cancelled meanwhile: no step of it starts, whatever its condition. */
@@ -180,27 +186,30 @@ async function writeEvent({ machine, plan }: JobRun): Promise<void> {
 }
 
 /** The machine is as it was before the step that comes next. */
-async function goOn(job: JobRun, log: StepLog, { run, saved, prepare }: Resumption): Promise<void> {
+async function goOn(job: JobRun, log: StepLog, { run, saved, shared, prepare }: Resumption): Promise<void> {
   const { machine, permissions } = job;
   log.line(`Machine: ${machine.id}`);
   log.line(`Isolation: ${machine.isolation}`);
-  log.line(`Goes on from run ${run}, before step ${saved.step} of job ${saved.job}`);
+  const moment = `before step ${saved.step} of job ${saved.job}`;
+  log.line(shared === undefined ? `Goes on from run ${run}, ${moment}` : `Goes on in a copy of the machine ${moment}`);
   logPermissions(log, permissions);
   await forgetMovedActions(job);
   await writeEvent(job);
-  await prepare?.(job);
+  await prepare?.(job.machine);
   await noteVitals(job);
 }
 
 /** Of a job that goes on from a checkpoint: steps that ran before it, and those that are not to run. */
 function leaveOutOthers({ resumed, emit, instance }: JobRun, steps: PlannedStep[]): void {
   if (resumed === undefined) return;
-  const { run, saved, until = Infinity } = resumed;
+  const { run, saved, shared, until = Infinity } = resumed;
   const leaveOut = (others: readonly PlannedStep[], reason: string): void =>
     concludeWithoutRunning(emit, instance.key, others, { kind: "skipped", reason });
   const before = steps.filter(({ step }) => step.number < saved.step);
   const beyond = steps.filter(({ step }) => step.number > until);
-  leaveOut(before, `its turn was in run ${run}, which this one goes on from`);
+  if (shared === undefined) leaveOut(before, `its turn was in run ${run}, which this one goes on from`);
+  else
+    for (const step of before) concludeWithoutRunning(emit, instance.key, [step], sharedFate(shared, step.step.number));
   leaveOut(beyond, "it was not asked for");
   steps.splice(0, before.length);
   steps.splice(steps.length - beyond.length);
@@ -241,7 +250,27 @@ async function runDeclared(
 
 function runBeside(job: JobRun, planned: PlannedStep, stop: AbortSignal): Promise<StepEnd> {
   const { step } = planned;
-  return reportStep(job, reportOf(job, step), () => runStep(job, planned, placeOf(job, step, stop)));
+  return reportStep(job, reportOf(job, step), () =>
+    stop === NEVER ? runUntilDecided(job, planned) : runStep(job, planned, placeOf(job, step, stop)),
+  );
+}
+
+/** A step that fails is tried again as often as somebody at a paused job asks for it. */
+async function runUntilDecided(job: JobRun, planned: PlannedStep): Promise<StepEnd> {
+  const { pause, instance, emit } = job;
+  const { step } = planned;
+  for (;;) {
+    const putBack = pause === undefined ? undefined : rememberState(job.state);
+    const end = await runStep(job, planned, placeOf(job, step, NEVER));
+    const hasFailed = end.kind === "ran" && end.conclusion === "failure";
+    if (pause === undefined || !hasFailed || job.cancel.aborted || job.kill.aborted) return end;
+    const ref = { job: instance.key, step: String(step.number) };
+    emit({ type: "paused", ...ref });
+    const decision = await pause.wait(step.number, [job.cancel, job.kill]);
+    emit({ type: "went_on", ...ref, decision });
+    if (decision !== "retry") return end;
+    putBack?.();
+  }
 }
 
 function reportOf(job: JobRun, step: Step): Parameters<typeof reportStep>[1] {

@@ -13,18 +13,31 @@ import { enterGroup } from "./enter-group.ts";
 import type { InstanceEnd, JobRecord, JobsEnd } from "./job-end.ts";
 import { jobInstances, unexpanded } from "./job-instances.ts";
 import type { JobInstance } from "./job-run.ts";
+import { forkMatrix } from "./matrix-fork.ts";
+import type { ForkCell } from "./matrix-fork.ts";
+import type { Copy } from "./matrix-fork-copy.ts";
 import { runCall } from "./run-call.ts";
 import type { CallInstance } from "./run-call.ts";
 import { cancelReason, cancelRequested, keyBelow } from "./workflow-run.ts";
 import type { WorkflowRun } from "./workflow-run.ts";
 
-/** Runs one instance in a machine. The reason of `cancel` is a text where another job, and not a person, aborted it. */
+/**
+ * Runs one instance in a machine. The reason of `cancel` is a text where another job, and not a person, aborted it. Undefined: it was to go
+ * on in a copy, no machine could be made of that, and nothing of it has started.
+ */
 export type StartInstance = (
   workflow: WorkflowRun,
   instance: JobInstance,
   done: ReadonlyMap<string, JobRecord>,
   cancel: AbortSignal,
-) => Promise<InstanceEnd>;
+  fork: ForkStart | undefined,
+) => Promise<InstanceEnd | undefined>;
+
+/** For a cell that shares steps with others; `copy`: it goes on from there. */
+export interface ForkStart {
+  readonly cell: ForkCell;
+  readonly copy: Copy | undefined;
+}
 
 export async function runJobs(workflow: WorkflowRun, start: StartInstance): Promise<JobsEnd> {
   const { planned, run } = workflow;
@@ -69,10 +82,12 @@ async function runPlanned(
   const places = new Semaphore(first?.maxParallel ?? 1);
   const siblings = new AbortController();
   const legs: InstanceEnd[] = [];
+  await using forks = forkMatrix(workflow, opened.instances);
   await allOrFirstFault(
     opened.instances.map(async (instance) => {
       using place = await places.acquire();
-      const end = await runInstance(workflow, instance, { done, siblings: siblings.signal, start });
+      using fork = forks.enter(instance.key);
+      const end = await runInstance(workflow, instance, { done, siblings: siblings.signal, start, fork });
       const fails = end.conclusion === "failure" && !end.tolerated && instance.failFast;
       if (fails) siblings.abort("another job of its matrix failed");
       legs.push(end);
@@ -113,13 +128,14 @@ interface InstanceSurroundings {
   readonly done: ReadonlyMap<string, JobRecord>;
   readonly siblings: AbortSignal;
   readonly start: StartInstance;
+  readonly fork: ForkCell | undefined;
 }
 
 /** From its place in the matrix to its end: the turn in its concurrency group, then a machine or the workflow it calls. */
 async function runInstance(
   workflow: WorkflowRun,
   instance: JobInstance<Job>,
-  { done, siblings, start }: InstanceSurroundings,
+  { done, siblings, start, fork }: InstanceSurroundings,
 ): Promise<InstanceEnd> {
   const { run } = workflow;
   const early = endOfEarlierAttempt(workflow, instance) ?? endBeforeStart(workflow, instance, done, siblings);
@@ -144,11 +160,17 @@ async function runInstance(
     return objection ?? runCall(caller, instance, done, cancel, (called) => runJobs(called, start));
   }
   if (!isStepsInstance(instance)) throw new Error(`Job ${instance.key} is neither steps nor a call`);
-  using slot = await run.slots.acquire();
-  const objection = endBeforeStart(workflow, instance, done, cancel);
-  if (objection !== undefined) return objection;
-  const end = await start(workflow, instance, done, cancel);
-  run.trouble.error ??= end.lost;
+  const startIn = async (places: Semaphore, copy?: Copy): Promise<InstanceEnd | undefined> => {
+    using slot = await places.acquire();
+    const objection = endBeforeStart(workflow, instance, done, cancel);
+    if (objection !== undefined) return objection;
+    const end = await start(workflow, instance, done, cancel, fork && { cell: fork, copy });
+    run.trouble.error ??= end?.lost;
+    return end;
+  };
+  const copy = await fork?.origin();
+  const end = (copy && (await startIn(run.copies, copy))) ?? (await startIn(run.slots));
+  if (end === undefined) throw new Error(`Job ${instance.key} did not start`);
   return end;
 }
 

@@ -34,6 +34,8 @@ export interface RunSettings {
   /** From `--env`: laid over the workflow's `env`. */
   readonly env: { readonly [name: string]: string };
   readonly machinePer: "workflow" | "job";
+  /** A job whose step fails waits there until somebody decides. */
+  readonly pauseOnFailure?: boolean | undefined;
   /** Machines at work at the same time within this run; only with a machine for each job. */
   readonly maxParallelJobs: number;
   readonly network: NetworkPolicy;

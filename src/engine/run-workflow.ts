@@ -49,6 +49,7 @@ export async function runWorkflow(
   const kill = AbortSignal.any([signals.kill, abandon.signal]);
   masker.addSecrets(settings.secrets);
   const oneMachine = settings.machinePer === "workflow";
+  const slots = new Semaphore(oneMachine ? 1 : settings.maxParallelJobs);
   const run: RunContext = {
     plan,
     settings,
@@ -59,7 +60,8 @@ export async function runWorkflow(
     masker,
     ended: new Map(),
     oneMachine,
-    slots: new Semaphore(oneMachine ? 1 : settings.maxParallelJobs),
+    slots,
+    copies: oneMachine ? new Semaphore(settings.maxParallelJobs) : slots,
     trouble: { error: undefined },
     killed: () => kill.aborted,
     abandon: () => abandon.abort(),
@@ -159,8 +161,8 @@ async function runInMachines(whole: WorkflowRun, kill: AbortSignal): Promise<Run
       now: dependencies.now,
       kill,
     });
-    const jobs = await runJobs(whole, (workflow, instance, done, cancel) =>
-      runInMachine(workflow, instance, done, machines, { cancel, kill }),
+    const jobs = await runJobs(whole, (workflow, instance, done, cancel, fork) =>
+      runInMachine(workflow, instance, done, machines, { cancel, kill }, fork),
     );
     ends = jobs.ends;
   } catch (error) {

@@ -125,9 +125,7 @@ class TerminalOf {
       this.#settle();
     };
     // One that cannot be set is the size it was.
-    this.#setSize(this.#tty, size)
-      .once("error", done)
-      .once("exit", done);
+    this.#setSize(this.#tty, size).once("error", done).once("exit", done);
   }
 }
 

@@ -15,6 +15,17 @@ export interface MachineChoice {
   readonly image: string | undefined;
   readonly cpus: number | undefined;
   readonly memoryMib: number | undefined;
+  /** Of a Firecracker machine. */
+  readonly devices?: DeviceLimits;
+}
+
+/** Beside the operator's own; the lower one counts. */
+export interface DeviceLimits {
+  /** Of each disk. */
+  readonly diskMibPerSecond?: number;
+  readonly diskOpsPerSecond?: number;
+  /** Of its memory: the guest gets it when it runs short, and not before. */
+  readonly balloonMib?: number;
 }
 
 export type RunnerAnswer =

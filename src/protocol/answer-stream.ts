@@ -3,6 +3,7 @@
  * Node's own async iteration of an HTTP/2 stream takes an answer that is complete before one begins to read it for one that
  * was broken off.
  */
+import { constants } from "node:http2";
 import type { ClientHttp2Stream, IncomingHttpHeaders } from "node:http2";
 import { writeOrWait } from "./write-or-wait.ts";
 
@@ -87,6 +88,12 @@ export class AnswerStream {
   /** Tells the guest that nobody listens any more. */
   cancel(): void {
     if (!this.#stream.destroyed) this.#stream.close();
+    this.#stream.resume();
+  }
+
+  /** As `cancel`, also when the guest does not take what was sent: that would be waited for. */
+  abandon(): void {
+    if (!this.#stream.destroyed) this.#stream.close(constants.NGHTTP2_CANCEL);
     this.#stream.resume();
   }
 

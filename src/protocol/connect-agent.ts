@@ -82,7 +82,7 @@ class ConnectedAgent implements AgentClient {
       const stream = this.#session.open("/shell");
       void stream.sendBeside(opening);
       const hungUp = new AbortController();
-      hungUp.signal.addEventListener("abort", () => stream.cancel());
+      hungUp.signal.addEventListener("abort", () => stream.abandon());
       return remoteShell(stream, this.#shellEnd(stream, onOutput, hungUp.signal), () => hungUp.abort());
     } catch (error) {
       return remoteShell(undefined, Promise.reject(error), () => undefined);
@@ -105,7 +105,7 @@ class ConnectedAgent implements AgentClient {
       return this.#orBroken(() => checkedExit(exit));
     } finally {
       unwatch();
-      stream.cancel();
+      stream.abandon();
     }
   }
 

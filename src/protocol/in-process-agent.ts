@@ -77,7 +77,10 @@ class InProcessAgent implements AgentClient {
     const input = new PassThrough({ objectMode: true });
     const send = (piece: ShellInput): Promise<void> => writeOrWait(input, piece);
     const end = async (): Promise<ExecExit> => {
-      const output = new OutputQueue((_stream, chunk) => onOutput(chunk), () => hungUp.abort());
+      const output = new OutputQueue(
+        (_stream, chunk) => onOutput(chunk),
+        () => hungUp.abort(),
+      );
       try {
         const exit = await this.#ask(() =>
           this.#handlers.shell(request, {

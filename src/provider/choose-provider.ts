@@ -62,6 +62,7 @@ const STRENGTH: { readonly [isolation in Isolation]: number } = {
   "microVM (QEMU, emulated: not a security boundary)": 1,
   "sandbox (gVisor)": 2,
   "microVM (QEMU, KVM)": 3,
+  "microVM (QEMU, HVF)": 3,
   "microVM (Firecracker, no jailer)": 3,
   "microVM (Firecracker)": 3,
 };

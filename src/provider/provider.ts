@@ -8,6 +8,7 @@
  */
 import type { Duplex } from "node:stream";
 import { EngineError } from "../lib/engine-error.ts";
+import type { DeviceLimits } from "../plan/runner-map.ts";
 import type { InputRange } from "../protocol/agent-api.ts";
 
 /** Closed set: a user reads these in every run's header (DESIGN §1.6). */
@@ -15,6 +16,7 @@ export type Isolation =
   | "microVM (Firecracker)"
   | "microVM (Firecracker, no jailer)"
   | "microVM (QEMU, KVM)"
+  | "microVM (QEMU, HVF)"
   | "sandbox (gVisor)"
   | "microVM (QEMU, emulated: not a security boundary)"
   | "none (host)"
@@ -43,6 +45,8 @@ export interface MachineSpec {
   readonly certificateAuthorities: string | undefined;
   /** Name of an image of this host; undefined: the default one. A provider whose machines start from none refuses every name. */
   readonly image: string | undefined;
+  /** Firecracker's alone. */
+  readonly devices?: DeviceLimits;
 }
 
 /** Absolute paths inside the machine. It knows no repository: whoever runs jobs in it makes their workspaces below `work`. */

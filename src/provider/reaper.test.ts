@@ -131,6 +131,15 @@ describe("the reaper", () => {
     expect(readClaims(claimsDirectory(join(root, "theirs")))).toHaveLength(1);
   });
 
+  it("removes the empty directory that a machine had before and after it named its owner", async () => {
+    claim("m1-1");
+    const directories = [join(root, "run", "m1-1"), join(places().dataDir, "jail", "firecracker", "m1-1")];
+    for (const directory of [...directories, join(root, "run", "m2-1")]) await mkdir(directory, { recursive: true });
+    await reap(places());
+    expect(directories.map((path) => existsSync(path))).toEqual([false, false]);
+    expect(await readdir(join(root, "run"))).toEqual(["m2-1"]);
+  });
+
   it("takes a pid that is used again for another process", async () => {
     claim("m1-1", { owner: { ...own, startTicks: "1" } });
     claim("m2-1", { owner: { ...own, bootId: "of-an-earlier-boot" } });
@@ -166,17 +175,20 @@ describe("the reaper", () => {
   it("removes damaged claims and unfinished work when they are old, and not before", async () => {
     const { dataDir } = places();
     const claims = claimsDirectory(dataDir);
-    const made = [join(claims, "m1-1.json"), join(dataDir, "machines", ".unnamed-x"), join(dataDir, "probe-x")];
+    const made = [
+      join(claims, "m1-1.json"),
+      ...["machines/.unnamed-x", "machines/.state-x", "probe-x"].map((name) => join(dataDir, name)),
+    ];
     await mkdir(claims, { recursive: true });
     await writeFile(made[0] ?? "", "{");
     for (const path of made.slice(1)) await mkdir(path, { recursive: true });
     await mkdir(join(dataDir, "machines", "kept"));
     await reap(places());
-    expect(made.map((path) => existsSync(path))).toEqual([true, true, true]);
+    expect(made.map((path) => existsSync(path))).toEqual([true, true, true, true]);
 
     for (const path of [...made, join(dataDir, "machines", "kept")]) await utimes(path, new Date(0), new Date(0));
     await reap(places());
-    expect(made.map((path) => existsSync(path))).toEqual([false, false, false]);
+    expect(made.map((path) => existsSync(path))).toEqual([false, false, false, false]);
     expect(existsSync(join(dataDir, "machines", "kept"))).toBe(true);
   });
 

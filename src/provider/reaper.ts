@@ -3,7 +3,7 @@
  * install's, told by its claims (`machine-claims.ts`), and only when the owner that a claim names (boot, pid, start time) is gone.
  * Called before a run, every half minute where a process lives long, and by `hearth machines reap`; any number at once.
  */
-import { readFile, readdir, rm, stat } from "node:fs/promises";
+import { readFile, readdir, rm, rmdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { killWhereEnvironment } from "../guest/process-tree.ts";
@@ -31,7 +31,7 @@ export async function reap({ dataDir, runDir }: ReaperPlaces): Promise<readonly 
   const lines: string[] = [];
   const abandoned = readClaims(claims).filter((claim) => !isOwned(claim));
   for (const claim of abandoned) {
-    const trouble = await orTrouble(async () => lines.push(...(await endMachine(claim))));
+    const trouble = await orTrouble(async () => lines.push(...(await endMachine(claim, dataDir))));
     if (trouble === undefined) {
       removeClaim(claims, claim.machine);
       lines.push(`${claim.name}: its owner, process ${claim.owner.pid}, is gone: given back`);
@@ -55,7 +55,7 @@ export async function reap({ dataDir, runDir }: ReaperPlaces): Promise<readonly 
   return lines;
 }
 
-async function endMachine(claim: MachineClaim): Promise<readonly string[]> {
+async function endMachine(claim: MachineClaim, dataDir: string): Promise<readonly string[]> {
   const { machine, name, provider, runDir, temporary } = claim;
   const lines: string[] = [];
   const ended = provider === "host" ? await endSteps(machine) : await endProcesses(machine);
@@ -67,7 +67,17 @@ async function endMachine(claim: MachineClaim): Promise<readonly string[]> {
     lines.push(`${name}: unmounted ${path}`);
   }
   lines.push(...(await swept(runDir, machine)), ...(await swept(temporary, hostMark(machine).slice(1))));
+  // A moment before it names its owner, and after it named one, a directory is empty.
+  for (const parent of [runDir, join(dataDir, "jail", "firecracker")]) await removeEmpty(join(parent, machine));
   return lines;
+}
+
+async function removeEmpty(directory: string): Promise<void> {
+  try {
+    await rmdir(directory);
+  } catch (error) {
+    if (!["ENOENT", "ENOTEMPTY", "EEXIST", "ENOTDIR"].includes(String(codeOf(error)))) throw error;
+  }
 }
 
 /** All of them are gone when it resolves. */
@@ -129,7 +139,7 @@ const HOUR_MS = 3_600_000;
 
 /** Directories in which something is being made. They name no owner, and none is in use for as long as this. */
 const WORKSHOPS: readonly Workshop[] = [
-  { in: "machines", name: /^\.unnamed-/, olderThanMs: HOUR_MS },
+  { in: "machines", name: /^\.(unnamed|state)-/, olderThanMs: HOUR_MS },
   { in: "", name: /^probe-/, olderThanMs: HOUR_MS },
   { in: "", name: /^setup-/, olderThanMs: 24 * HOUR_MS },
   { in: "templates", name: /^\.building-/, olderThanMs: HOUR_MS },

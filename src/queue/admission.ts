@@ -136,25 +136,37 @@ export function createAdmission(settings: AdmissionSettings): Admission {
 }
 
 /**
- * The same provider, each of whose machines has a place before it is made and gives it back when it is gone. `run`: as in `Wish`.
+ * The same provider, each of whose machines has a place before it is made and gives it back when it is gone. `run`: as in `Wish`;
+ * `copies`: it keeps none of those that are restored.
  */
 export function admitted(
   provider: Provider,
   admission: Admission,
-  { run, onWait }: { readonly run: string | undefined; readonly onWait: (machine: string, lack: string) => void },
+  { run, copies = false, onWait }: PlacedRun,
 ): Provider {
-  const placed = async (spec: MachineSpec, signal: AbortSignal, make: () => Promise<Machine>): Promise<Machine> => {
-    const place = await admission.admit({ spec, provider, run }, { signal, onWait: (lack) => onWait(spec.id, lack) });
-    return await provisionIn(place, make);
-  };
+  const place = (spec: MachineSpec, signal: AbortSignal): Promise<Place> =>
+    admission.admit({ spec, provider, run }, { signal, onWait: (lack) => onWait(spec.id, lack) });
+  const placed = async (spec: MachineSpec, signal: AbortSignal, make: () => Promise<Machine>): Promise<Machine> =>
+    provisionIn(await place(spec, signal), make);
   const { restore } = provider;
   return {
     ...provider,
     provision: (spec, signal) => placed(spec, signal, () => provider.provision(spec, signal)),
     ...(restore !== undefined && {
-      restore: (spec, directory, signal) => placed(spec, signal, () => restore(spec, directory, signal)),
+      restore: async (spec, directory, signal) => {
+        const held = await place(spec, signal);
+        // It waits as one of its run, and then nobody waits for ever for what it holds.
+        if (copies) held.handOut(spec.id, undefined);
+        return await provisionIn(held, () => restore(spec, directory, signal));
+      },
     }),
   };
+}
+
+interface PlacedRun {
+  readonly run: string | undefined;
+  readonly copies?: boolean;
+  readonly onWait: (machine: string, lack: string) => void;
 }
 
 /** The machine gives the place back when it is gone; so does one that could not be made. */

@@ -2,17 +2,19 @@
  * Two copies of the working tree for each step that is to be compared, each with one workflow: the real action in one, its translation
  * in the other. Steps around it look at what it leaves behind (`translate/probe`). The user's files are read only.
  */
-import { cp, mkdir, rm, writeFile } from "node:fs/promises";
 import { readFileSync } from "node:fs";
+import { cp, lstat, mkdir, rm, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { parseDocument, stringify } from "yaml";
 import { repositoryText } from "../action/reference.ts";
 import { git } from "../git/git.ts";
 import { snapshotWorkingTree } from "../git/working-tree.ts";
+import { PROBE_ACTION } from "../translate/probe-action.ts";
 import { readWorkflowSet } from "./collect-references.ts";
 import { isMissing } from "./directory-entry.ts";
 import { findComparisons, plainValues } from "./find-comparisons.ts";
 import type { FoundComparison } from "./find-comparisons.ts";
+import { LOCK_FILE } from "./lock.ts";
 import { readLock, writeLock } from "./lock-file.ts";
 import type { ManageRequest } from "./manage-actions.ts";
 import type { TranslateEnvironment } from "./manage-translations.ts";
@@ -53,12 +55,16 @@ export async function prepareComparisons(
 
   async function makeProject(directory: string, { gitDir, sha }: { gitDir: string; sha: string }): Promise<void> {
     await mkdir(directory, { recursive: true });
-    const env = { GIT_DIR: gitDir, GIT_INDEX_FILE: join(directory, "..", "index") };
+    const env = { GIT_DIR: gitDir, GIT_WORK_TREE: directory, GIT_INDEX_FILE: join(directory, "..", "index") };
     await git(["read-tree", sha], { cwd: directory, env });
-    await git(["checkout-index", "--all", "--force", `--prefix=${directory}/`], { cwd: directory, env });
-    await rm(join(directory, ".github", "workflows"), { recursive: true, force: true });
-    await mkdir(join(directory, ".github", "workflows"), { recursive: true });
-    await cp(join(import.meta.dirname, "..", "translate", "probe"), join(directory, ".hearth-verify"), { recursive: true });
+    await git(["checkout-index", "--all", "--force"], { cwd: directory, env });
+    // What is written below must not follow a link of the working tree.
+    for (const name of [".github", ".hearth"]) await ownDirectory(join(directory, name));
+    for (const name of [WORKFLOWS, PROBE, HEARTH_FILE, LOCK_FILE]) {
+      await rm(join(directory, name), { recursive: true, force: true });
+    }
+    await mkdir(join(directory, WORKFLOWS));
+    await cp(PROBE_ACTION, join(directory, PROBE), { recursive: true });
   }
 
   return found.map((comparison) => ({
@@ -74,9 +80,11 @@ export async function prepareComparisons(
         await makeProject(directory, snapshot);
         await writeFile(join(directory, WORKFLOW), workflowText(comparison.action, step));
       }
+      await writeLock(real, { uses: lock?.uses ?? {} });
       await writeLock(translated, { uses: lock?.uses ?? {}, translations: [translation] });
-      await writeSettings(translated, { always: [repositoryText(reference)] });
-      await writeSettings(real, "off");
+      const settings = readIfThere(join(root, HEARTH_FILE));
+      await writeFile(join(real, HEARTH_FILE), withTranslate(settings, "off"));
+      await writeFile(join(translated, HEARTH_FILE), withTranslate(settings, { always: [repositoryText(reference)] }));
       return {
         real: join(real, WORKFLOW),
         translated: join(translated, WORKFLOW),
@@ -87,10 +95,22 @@ export async function prepareComparisons(
   }));
 }
 
-const WORKFLOW = join(".github", "workflows", "verify.yml");
+const WORKFLOWS = join(".github", "workflows");
+const WORKFLOW = join(WORKFLOWS, "verify.yml");
+/** `main.mts` leaves it out. */
+const PROBE = ".hearth-verify";
+
+async function ownDirectory(path: string): Promise<void> {
+  const status = await lstat(path).catch((error: unknown) => {
+    if (!isMissing(error)) throw error;
+  });
+  if (status?.isDirectory() === true) return;
+  await rm(path, { force: true });
+  await mkdir(path);
+}
 
 function workflowText(action: string, { uses, with: given, env }: FoundComparison["step"]): string {
-  const probe = "./.hearth-verify";
+  const probe = `./${PROBE}`;
   const seen = { outcome: "${{ steps.it.outcome }}", outputs: "${{ toJSON(steps.it.outputs) }}" };
   const steps = [
     { uses: "actions/checkout@v5" },
@@ -102,12 +122,11 @@ function workflowText(action: string, { uses, with: given, env }: FoundCompariso
   return stringify({ name: `Verify ${action}`, on: "push", jobs: { verify: job } });
 }
 
-/** What else the user's file says stays: networks, runners, policy. */
-async function writeSettings(directory: string, translate: unknown): Promise<void> {
-  const path = join(directory, HEARTH_FILE);
-  const document = parseDocument(readIfThere(path));
+/** What else the user's file says stays: networks, runners, policy. It was read, and found right, before. */
+function withTranslate(settings: string, translate: unknown): string {
+  const document = parseDocument(settings);
   document.set("translate", document.createNode(translate));
-  await writeFile(path, document.toString());
+  return document.toString();
 }
 
 function readIfThere(path: string): string {

@@ -71,12 +71,11 @@ export async function findComparisons(
   const policy = (reference: RemoteReference) => faultOfPolicy(reference, actions, HEARTH_FILE);
   const isOwn = (from: RemoteAction): boolean => from.repository === own.repository && from.sha === "";
   const settings = { lookup, library, options: { builtins: true, policy, isOwn } } satisfies LoadSettings;
-  const translatesAlways = (): string => "hearth translate verify";
   const chooseReal = await loadActions(uses, settings);
   const chooseTranslated = await loadActions(uses, {
     ...settings,
     translations,
-    options: { ...settings.options, translatesAlways },
+    options: { ...settings.options, translatesAlways: () => "hearth translate verify" },
   });
   const found = new Map<string, FoundComparison>();
   for (const { step, inside, job, path } of uses) {
@@ -86,7 +85,10 @@ export async function findComparisons(
     const place = `${path.split("/").at(-1)}: ${job.id}, step ${step.number}`;
     const before = found.get(key);
     const fresh = compared(step, job, reference, chooseReal(step, inside, job), chooseTranslated(step, inside, job));
-    found.set(key, before === undefined ? { ...fresh, places: [place] } : { ...before, places: [...before.places, place] });
+    found.set(
+      key,
+      before === undefined ? { ...fresh, places: [place] } : { ...before, places: [...before.places, place] },
+    );
   }
   return [...found.values()].toSorted((a, b) => (a.action < b.action ? -1 : 1));
 }
@@ -159,4 +161,3 @@ function plainText(template: Template): string {
 function plainValue(template: Template): unknown {
   return template.kind === "literal" ? template.value : plainText(template);
 }
-

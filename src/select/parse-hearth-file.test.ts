@@ -65,6 +65,18 @@ environments:
     expect(parsed(text)).toMatchObject({ runners: [], environments: new Map() });
   });
 
+  it("reads what a Firecracker machine may ask of its disks, and its balloon", () => {
+    const text =
+      "runs-on: { a: { provider: firecracker, disk: { bandwidth: 1.5 GiB, operations: 900 }, balloon: 512 MiB } }";
+    expect(parsed(text).runners.map(({ machine }) => machine)).toEqual([
+      {
+        ...machine,
+        provider: "firecracker",
+        devices: { diskMibPerSecond: 1536, diskOpsPerSecond: 900, balloonMib: 512 },
+      },
+    ]);
+  });
+
   it("follows aliases", () => {
     expect(parsed("runs-on: { a: &m { cpus: 1 }, b: *m }").runners.map(({ machine }) => machine)).toEqual([
       { ...machine, cpus: 1 },
@@ -78,8 +90,14 @@ environments:
     ["vars: { A: 1 }\nvars: { B: 1 }", "2:7: error: The key 'vars' comes twice (vars)"],
     ["runs-on: gpu", "1:10: error: Expected a mapping (runs-on)"],
     ["runs-on:\n  gpu: 1", "2:8: error: Expected a mapping (runs-on.gpu)"],
-    ["runs-on:\n  gpu: {}", "2:8: error: Expected provider, image, cpus, memory or unsupported (runs-on.gpu)"],
-    ["runs-on:\n  gpu:", "2:7: error: Expected provider, image, cpus, memory or unsupported (runs-on.gpu)"],
+    [
+      "runs-on:\n  gpu: {}",
+      "2:8: error: Expected provider, image, cpus, memory, disk, balloon or unsupported (runs-on.gpu)",
+    ],
+    [
+      "runs-on:\n  gpu:",
+      "2:7: error: Expected provider, image, cpus, memory, disk, balloon or unsupported (runs-on.gpu)",
+    ],
     ["runs-on:\n  gpu: { ram: 1 }", "2:10: error: There is no key 'ram' here; allowed are: provider, image, cpus,"],
     [
       "runs-on:\n  gpu: { provider: docker }",
@@ -91,6 +109,25 @@ environments:
     ["runs-on:\n  gpu: { memory: 4096 }", "2:18: error: Expected a size with its unit, such as 2048 MiB or 4 GiB"],
     ["runs-on:\n  gpu: { memory: 255 MiB }", "2:18: error: Expected a size with its unit"],
     ["runs-on:\n  gpu: { memory: 1025 GiB }", "2:18: error: Expected a size with its unit"],
+    [
+      "runs-on:\n  gpu: { provider: firecracker, disk: { bandwidth: 200 } }",
+      "2:52: error: Expected a size with its unit, such as 200 MiB, from 1 MiB to 1024 GiB (runs-on.gpu.disk.bandwidth)",
+    ],
+    [
+      "runs-on:\n  gpu: { provider: firecracker, disk: { operations: 0 } }",
+      "2:53: error: Expected a number from 1 to 10000000, which is of a second (runs-on.gpu.disk.operations)",
+    ],
+    ["runs-on:\n  gpu: { provider: firecracker, disk: {} }", "2:39: error: Expected bandwidth or operations"],
+    ["runs-on:\n  gpu: { provider: firecracker, balloon: -1 MiB }", "2:42: error: Expected a size with its unit"],
+    [
+      "runs-on:\n  gpu: { provider: firecracker, disk: { iops: 1 } }",
+      "There is no key 'iops' here; allowed are: bandwidth",
+    ],
+    [
+      "runs-on:\n  gpu: { provider: gvisor, balloon: 1 GiB }",
+      "2:37: error: Only Firecracker limits this: say provider: firecracker as well (runs-on.gpu.balloon)",
+    ],
+    ["runs-on:\n  gpu: { disk: { operations: 9 } }", "2:16: error: Only Firecracker limits this"],
     ["runs-on:\n  gpu: { unsupported: x, image: y }", "2:33: error: What is unsupported has no machine"],
     ["runs-on:\n  ? {}\n  : { cpus: 1 }", "2:5: error: Expected a label, or several with commas between them"],
     ["runs-on:\n  a,: { cpus: 1 }", "2:3: error: Expected a label, or several with commas between them"],

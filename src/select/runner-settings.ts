@@ -4,7 +4,8 @@
  */
 import { isScalar } from "yaml";
 import type { Position } from "../lib/diagnostic.ts";
-import type { MachineChoice } from "../plan/runner-map.ts";
+import type { DeviceLimits, MachineChoice } from "../plan/runner-map.ts";
+import { readBalloon, readDiskLimits, sizeOf } from "./device-limits.ts";
 import { fault, nameOf, oneOf, readEntries, readMembers, textOf } from "./settings-node.ts";
 import type { Entry, Place, Reader } from "./settings-node.ts";
 
@@ -15,7 +16,7 @@ export interface RunnerSetting {
   readonly machine: MachineChoice | { readonly unsupported: string };
 }
 
-const RUNNER_KEYS = "provider, image, cpus, memory or unsupported";
+const RUNNER_KEYS = "provider, image, cpus, memory, disk, balloon or unsupported";
 
 export function readRunners(reader: Reader, place: Place): readonly RunnerSetting[] {
   const seen = new Set<string>();
@@ -56,13 +57,24 @@ function readRunner(
     given ??= value;
     machine = { ...machine, ...part };
   };
+  const devices: Place[] = [];
+  const takeDevice = (value: Place, part: DeviceLimits): void => {
+    devices.push(value);
+    take(value, { devices: { ...machine.devices, ...part } });
+  };
   readMembers(reader, place, {
     provider: (value) => take(value, { provider: oneOf(reader, value, ["firecracker", "gvisor", "qemu", "host"]) }),
     image: (value) => take(value, { image: imageOf(reader, value) }),
     cpus: (value) => take(value, { cpus: cpusOf(reader, value) }),
     memory: (value) => take(value, { memoryMib: memoryOf(reader, value) }),
+    disk: (value) => takeDevice(value, readDiskLimits(reader, value)),
+    balloon: (value) => takeDevice(value, readBalloon(reader, value)),
     unsupported: (value) => (unsupported = textOf(reader, value, "the reason, as a text")),
   });
+  if (machine.provider !== "firecracker") {
+    for (const device of devices)
+      fault(reader, device, "Only Firecracker limits this: say provider: firecracker as well");
+  }
   if (unsupported !== undefined) {
     if (given !== undefined) fault(reader, given, "What is unsupported has no machine: leave one of the two out");
     return { unsupported };
@@ -93,16 +105,6 @@ function cpusOf(reader: Reader, place: Place): number | undefined {
   return undefined;
 }
 
-const MIB = { mib: 1, gib: 1024 } as const;
-const MAX_MEMORY_MIB = 1024 * 1024;
-const MIN_MEMORY_MIB = 256;
-
-/** With its unit, because a bare number means bytes to one reader and gigabytes to another. */
 function memoryOf(reader: Reader, place: Place): number | undefined {
-  const text = isScalar(place.node) && typeof place.node.value === "string" ? place.node.value : "";
-  const [, count = "", unit = ""] = /^(\d{1,7}(?:\.\d)?) ?(MiB|GiB)$/iu.exec(text) ?? [];
-  const mib = Math.round(Number(count) * (unit.toLowerCase() === "gib" ? MIB.gib : MIB.mib));
-  if (mib >= MIN_MEMORY_MIB && mib <= MAX_MEMORY_MIB) return mib;
-  fault(reader, place, "Expected a size with its unit, such as 2048 MiB or 4 GiB, from 256 MiB to 1024 GiB");
-  return undefined;
+  return sizeOf(reader, place, { leastMib: 256, mostMib: 1024 * 1024, such: "2048 MiB or 4 GiB" });
 }

@@ -29,7 +29,12 @@ export type Fate =
       /** Absent where the machine was well, or said nothing. */
       readonly trouble?: StepTrouble;
     }
-  | { readonly kind: "skipped"; readonly reason: string }
+  | {
+      readonly kind: "skipped";
+      readonly reason: string;
+      /** Another cell of its matrix ran it for this one as well (`--matrix-fork`): its log is there, and so it ended. */
+      readonly shared?: { readonly job: JobKey; readonly outcome: StepResult; readonly conclusion: StepResult };
+    }
   | { readonly kind: "not_reached"; readonly reason: string }
   | { readonly kind: "cancelled"; readonly reason: string };
 
@@ -53,6 +58,16 @@ export interface AnnotationFields {
   readonly endColumn: number | undefined;
 }
 
+/** What planning has asked a model for in this process until the run began: one command's, or all of a server's. */
+export interface ModelFigures {
+  /** Repairs and retries too. */
+  readonly requests: number;
+  /** Calls that were saved: by answers that were kept, and by one that was on its way already. */
+  readonly cacheHits: number;
+  readonly shared: number;
+  readonly tokens: number;
+}
+
 export type RunEvent = { readonly at: string } & (
   | {
       readonly type: "run_started";
@@ -69,6 +84,8 @@ export type RunEvent = { readonly at: string } & (
       readonly from?: { readonly run: string; readonly job: JobKey; readonly step: number };
       readonly provider: ProviderName;
       readonly declaredSteps: number;
+      /** Absent where no model was needed. */
+      readonly model?: ModelFigures;
     }
   | { readonly type: "machine_requested"; readonly machine: string }
   /** There is no place on this host for it now; `lack` completes "waits for". */
@@ -131,6 +148,10 @@ export type RunEvent = { readonly at: string } & (
       readonly fate: Fate;
       readonly durationMs: number;
     } & StepRef)
+  /** The step failed, and its job waits until somebody decides. */
+  | ({ readonly type: "paused" } & StepRef)
+  /** What was decided; `retry`: the step runs again, and its fate is that of its last try. */
+  | ({ readonly type: "went_on"; readonly decision: "retry" | "continue" | "abort" } & StepRef)
   /** The machine and the job as they were before that declared step are kept from now on; the machine was held up for so long. */
   | {
       readonly type: "checkpoint";
@@ -143,6 +164,24 @@ export type RunEvent = { readonly at: string } & (
     }
   /** None could be taken there, and none will be of this job. */
   | { readonly type: "checkpoint_failed"; readonly job: JobKey; readonly before: number; readonly reason: string }
+  /**
+   * The machine of the job was saved, and held up for so long, before that declared step (one more than the last: after all of them). Those
+   * cells of its matrix share what was before it and go on in copies.
+   */
+  | {
+      readonly type: "matrix_fork";
+      readonly job: JobKey;
+      readonly before: number;
+      readonly cells: readonly JobKey[];
+      readonly durationMs: number;
+    }
+  /** Those cells could not go on from the job, and run all of their steps themselves. */
+  | {
+      readonly type: "matrix_fork_failed";
+      readonly job: JobKey;
+      readonly cells: readonly JobKey[];
+      readonly reason: string;
+    }
   /** A job changed something through GitHub's API: what it sent, cut when it is long. */
   | {
       readonly type: "api_write";

@@ -10,6 +10,7 @@ import type {
   Fate,
   FateCounts,
   JobKey,
+  ModelFigures,
   RunEvent,
   StepPhase,
   StepRef,
@@ -28,6 +29,8 @@ export interface RunRecord {
   /** The checkpoint that it goes on from: what was before it ran in that run. */
   readonly from: { readonly run: string; readonly job: JobKey; readonly step: number } | undefined;
   readonly provider: ProviderName | undefined;
+  /** What its plan, and what was planned before it in the same process, asked of a model. */
+  readonly model: ModelFigures | undefined;
   /** The `concurrency` group that the run waits for now. */
   readonly waitingFor: string | undefined;
   /** ISO 8601, of the first event. */
@@ -127,6 +130,7 @@ export function emptyRecord(): GrowingRecord {
     firstRun: undefined,
     from: undefined,
     provider: undefined,
+    model: undefined,
     waitingFor: undefined,
     startedAt: undefined,
     machines: [],
@@ -151,6 +155,7 @@ export function applyEvent(record: GrowingRecord, event: RunEvent): void {
       record.firstRun = event.firstRun;
       record.from = event.from;
       record.provider = event.provider;
+      record.model = event.model;
       record.counts = { ...record.counts, declared: event.declaredSteps };
       return;
     case "waiting":

@@ -148,8 +148,7 @@ describe.skipIf(reason !== undefined)(
     });
 
     it("is confined: an account of its own, no privileges to gain, system calls filtered, its directory the root", async (context) => {
-      const program = binaries.jailer;
-      if (program === undefined) return context.skip("HEARTH_JAILER names no jailer, or not root");
+      const program = binaries.jailer ?? context.skip("HEARTH_JAILER names no jailer, or not root");
       if (await isScript(program)) context.skip("a fake jailer changes no root and filters no system calls");
       await using vm = await started("real-6");
       const inside = `for pid in "$@"; do grep -q '^Uid:.0' /proc/$pid/status || { grep -E '^(NoNewPrivs|Seccomp|CapEff):' /proc/$pid/status; stat -L -c %i /proc/$pid/root; stat -c %i "$ROOT"; }; done`;

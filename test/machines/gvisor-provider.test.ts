@@ -205,13 +205,11 @@ describe("a gVisor machine", () => {
     ["namespace", /^unshare /],
   ])("is lost with its cause when its %s is killed before it has answered", async (_, victim) => {
     const outcome = provision("unborn").catch((error: unknown) => error);
-    let isOver = false;
-    void outcome.then(() => (isOver = true));
+    const isOver = outcome.then(() => true);
     // One that is saved as a template, or copied from one, is made again.
-    while (!isOver) {
+    while (!(await Promise.race([isOver, delay(2, false)]))) {
       const processes = await processesOf(join(fixture.settings.runDir, "unborn"));
       for (const { pid } of processes.filter((entry) => victim.test(entry.arguments))) kill(pid);
-      await delay(2);
     }
     expect(await outcome).toMatchObject({ code: "MACHINE_START_FAILED", loss: { cause: "killed" } });
   });

@@ -26,6 +26,15 @@ const OWN = `test-${process.pid}-`;
 
 /** No capability, as /proc shows it. */
 const NONE = "0000000000000000";
+/** It may have ended by itself. */
+function kill(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
+  }
+}
+
 /** Nothing may end it: what the kernel then takes is everything else. */
 const HOG = "echo -1000 > /proc/self/oom_score_adj; exec tail /dev/zero";
 
@@ -48,12 +57,10 @@ describe("a QEMU machine", () => {
     const outcome = createQemuProvider(fixture.options)
       .provision(machineSpec(id), signal)
       .catch((error: unknown) => error);
-    let isOver = false;
-    void outcome.then(() => (isOver = true));
+    const isOver = outcome.then(() => true);
     // One that is saved as a template, or copied from one, is made again.
-    while (!isOver) {
-      for (const pid of await qemuProcesses(id)) process.kill(pid, "SIGKILL");
-      await delay(50);
+    while (!(await Promise.race([isOver, delay(50, false)]))) {
+      for (const pid of await qemuProcesses(id)) kill(pid);
     }
     expect(await outcome).toMatchObject({ code: "MACHINE_START_FAILED", loss: { cause: "killed" } });
     expect(await qemuLeftovers(fixture.options.dataDir, id)).toEqual([]);

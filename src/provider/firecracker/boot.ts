@@ -23,6 +23,8 @@ export interface MachineLimits {
   /** Of each disk; undefined for none. */
   readonly diskMibPerSecond: number | undefined;
   readonly diskOpsPerSecond: number | undefined;
+  /** What of the memory the guest gets only when it runs short. */
+  readonly balloonMib?: number;
 }
 
 /** Every guest has it; each has its socket, which tells them apart. */
@@ -55,8 +57,8 @@ export async function boot(client: FirecrackerClient, plan: BootPlan): Promise<v
   }
   if (vsock !== undefined) await client.putVsock({ guest_cid: GUEST_CID, uds_path: vsock });
   await client.putEntropy();
-  // Empty: the host can ask for memory back, and a guest that runs short gets it again.
-  await client.putBalloon({ amount_mib: 0, deflate_on_oom: true });
+  // Also where it is empty: the host can ask for memory back, and a guest that runs short gets it again.
+  await client.putBalloon({ amount_mib: limits.balloonMib ?? 0, deflate_on_oom: true });
   if (limits.console && isAtLeast(version, SERIAL_LIMITS_SINCE)) {
     await client.putSerial({ rate_limiter: { size: CONSOLE_BYTES_PER_SECOND, refill_time: SECOND_MS } });
   }

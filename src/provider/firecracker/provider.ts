@@ -23,6 +23,7 @@ import type { Capabilities, Isolation, Machine, MachineLoss, MachineSpec, Provid
 import type { Binaries } from "./binary.ts";
 import { boot } from "./boot.ts";
 import type { MachineLimits } from "./boot.ts";
+import { limitsOf } from "./device-limits.ts";
 import { untilLost } from "./loss.ts";
 import { makeScratchDisk, shareFile } from "./machine-files.ts";
 import { probeFirecracker, requireFirecracker } from "./probe.ts";
@@ -63,6 +64,7 @@ async function provision(
 ): Promise<Machine> {
   signal.throwIfAborted();
   const { dataDir, progress } = options;
+  const limits = limitsOf(options.limits, spec);
   const image = await requireImage(dataDir, spec.image);
   const kernel = await prepareKernel({ dataDir, progress, signal });
   const { binaries, isolation } = await requireFirecracker(options, kernel);
@@ -91,7 +93,7 @@ async function provision(
     throw startFailure(spec, error);
   });
   try {
-    const started = startGuest(vm, options, spec, binaries, disks, signal);
+    const started = startGuest(vm, { ...options, limits }, spec, binaries, disks, signal);
     const lost = untilLost(vm).then((loss) => {
       throw new MachineStartError(spec.id, loss);
     });
@@ -141,7 +143,7 @@ async function vmOptions(
 /** Both ports: a guest that answers on one and not on the other is not whole. */
 async function startGuest(
   vm: VmProcess,
-  { limits, startDeadlineMs }: FirecrackerProviderOptions,
+  { limits, startDeadlineMs }: Pick<FirecrackerProviderOptions, "limits" | "startDeadlineMs">,
   { cpus, memoryMib }: MachineSpec,
   { version }: Binaries,
   disks: readonly Disk[],

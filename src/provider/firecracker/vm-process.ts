@@ -9,13 +9,14 @@
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { chown, mkdir, open, rm, rmdir } from "node:fs/promises";
+import { chown, mkdir, open, rmdir } from "node:fs/promises";
 import { constants } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { withDeadline } from "../../lib/deadline.ts";
 import { EngineError } from "../../lib/engine-error.ts";
-import { claimDirectory, sweepAbandoned } from "../../lib/owned-directory.ts";
+import { claimDirectory, removeOwned, sweepAbandoned } from "../../lib/owned-directory.ts";
+import { ifUnshareLives, tiedNamespacePrefix, tiedPrefix } from "../../lib/tied-process.ts";
 import { MachineStartError } from "../provider.ts";
 import { ConsoleTail } from "../qemu/console-tail.ts";
 import { takeVmAccount } from "../vm-account.ts";
@@ -80,7 +81,7 @@ export async function startVmProcess(
   const account = options.jailer === undefined ? undefined : undo.use(await takeVmAccount(options.dataDir, signal));
   const own = jailDirectory(base, options.id);
   await mkdir(own, { mode: 0o711 });
-  undo.defer(() => rm(own, { recursive: true, force: true }));
+  undo.defer(() => removeOwned(own));
   claimDirectory(own);
   const root = jailRoot(base, options.id);
   await mkdir(root, { mode: 0o700 });
@@ -115,7 +116,7 @@ async function giveTo(account: VmAccount | undefined, path: string): Promise<voi
 }
 
 /** The shell stays as the namespace's first process; what it runs is not the last command, or it would take its place. */
-const FIRST_PROCESS = '"$@"; exit $?';
+const FIRST_PROCESS = `${ifUnshareLives}"$@" 3<&-; exit $?`;
 
 function launch(
   { id, firecracker, jailer, cgroup }: VmProcessOptions,
@@ -124,12 +125,12 @@ function launch(
   account: VmAccount | undefined,
 ): ChildProcess {
   const api = ["--api-sock", API_SOCKET];
-  const guard = ["--pdeathsig", "KILL", "--no-new-privs", "--"];
-  const argv =
+  const options = ["--no-new-privs"];
+  const [program = "", ...argv] =
     jailer === undefined || account === undefined
-      ? [...guard, firecracker, "--id", id, ...api]
+      ? [...tiedPrefix(options), firecracker, "--id", id, ...api]
       : [
-          ...guard,
+          ...tiedNamespacePrefix(options),
           "unshare",
           "--pid",
           "--fork",
@@ -154,7 +155,7 @@ function launch(
           ),
         ];
   // A session of its own: Ctrl-C in a terminal reaches us alone. No environment: the machine needs none of ours.
-  return spawn("setpriv", argv, {
+  return spawn(program, argv, {
     cwd: root,
     detached: true,
     env: { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" },

@@ -4,11 +4,11 @@
  * and which ends with the sandbox: under the data directory, because run directories are often in memory.
  */
 import { randomUUID } from "node:crypto";
-import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { EngineError } from "../../lib/engine-error.ts";
 import type { Image } from "../../image/image-store.ts";
-import { claimDirectory, sweepAbandoned } from "../../lib/owned-directory.ts";
+import { claimDirectory, removeOwned, sweepAbandoned } from "../../lib/owned-directory.ts";
 import type { MachineSpec } from "../provider.ts";
 import { channelMount, ociConfig, readOnlyMount } from "./bundle.ts";
 import type { OciConfig } from "./bundle.ts";
@@ -75,7 +75,7 @@ export async function createMachineDirectory(
       cause,
     });
   });
-  const remove = async () => rm(path, { recursive: true, force: true });
+  const remove = async () => removeOwned(path);
   try {
     claimDirectory(path);
     await Promise.all(["channel", "bundle", "state"].map((name) => mkdir(under(name))));

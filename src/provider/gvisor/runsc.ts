@@ -4,6 +4,7 @@
  */
 import { access, constants } from "node:fs/promises";
 import { delimiter, join } from "node:path";
+import { ifUnshareLives, tiedNamespacePrefix } from "../../lib/tied-process.ts";
 
 export interface Runsc {
   readonly binary: string;
@@ -78,14 +79,9 @@ export function checkpointArgv(
   ];
 }
 
-/** A Hearth that was killed before its child could ask to be killed with it is no parent any more. */
-const IF_PARENT = '[ "$PPID" = "$0" ] || exit 125; exec 3</proc/$$/stat; exec "$@"';
-/** The same one level down, where parents have no number: the file that was opened there cannot be read when its process is gone. */
-const IF_UNSHARE = 'read -r own <&3 || exit 125; case $own in *") Z "*) exit 125 ;; esac; exec "$@" 3<&-';
-
 /** `runArgv`'s and `restoreArgv`'s end with this process, however that ends: a Hearth that is killed leaves no sandbox behind. */
 export function tiedToUs(argv: readonly string[]): readonly string[] {
-  return ["setpriv", "--pdeathsig=KILL", "--", "/bin/sh", "-c", IF_PARENT, String(process.pid), ...argv];
+  return [...tiedNamespacePrefix(), ...argv];
 }
 
 /** Names are local to `--root`; a constant keeps the path of runsc's control socket short. */
@@ -98,7 +94,7 @@ function foregroundArgv(runsc: Runsc, directories: SandboxDirectories, command: 
     ...namespaces,
     "/bin/sh",
     "-c",
-    IF_UNSHARE,
+    `${ifUnshareLives}exec "$@" 3<&-`,
     "sh",
     runsc.binary,
     `--root=${directories.state}`,

@@ -28,7 +28,7 @@ export interface Saved {
 /** A machine of 20 GB on a slow disk. */
 const SAVE_DEADLINE_MS = 600_000;
 /** What waits in the guest comes before all else there. */
-const FIX_UP_DEADLINE_MS = 30_000;
+const FIX_UP_DEADLINE_MS = 20_000;
 const LOSS_DEADLINE_MS = 5_000;
 
 /** As `Machine.save`. What it has written is gone when it throws or says a failure. */
@@ -38,14 +38,14 @@ export async function saveMachine(
   { identity, directory, signal }: { identity: TemplateParts; directory: string; signal: AbortSignal },
 ): Promise<Saved> {
   signal.throwIfAborted();
-  const { qemu, ports, unfixable } = machine;
+  const { qemu, ports } = machine;
   const stop = new AbortController();
   void qemu.ended.then((how) => stop.abort(new Error(how.reason)));
   const within = AbortSignal.any([signal, stop.signal, AbortSignal.timeout(SAVE_DEADLINE_MS)]);
   ports.agent.endSession();
   ports.egress.endSession();
   try {
-    const failure = unfixable ?? (await saveStopped(request, machine, directory, within));
+    const failure = machine.unfixable ?? (await saveStopped(request, machine, directory, within));
     if (failure === undefined)
       await writeFile(join(directory, SAVED_FILES.identity), textOf(identity), { mode: 0o600 });
     else await removeSaved(directory);
@@ -62,10 +62,11 @@ export async function saveMachine(
 /** The reason why it could not be saved, if there is one; the machine runs in either case. */
 async function saveStopped(
   { options, confinement }: MachineRequest,
-  { qemu, scratch }: StartedMachine,
+  machine: StartedMachine,
   directory: string,
   signal: AbortSignal,
 ): Promise<string | undefined> {
+  const { qemu, scratch } = machine;
   await untilAborted(qemu.control("stop"), signal);
   const state = {
     directory: machinesDirectory(options),
@@ -86,8 +87,8 @@ async function saveStopped(
   );
   await untilAborted(qemu.control("cont"), signal);
   const failed = [memory, disk].find((result) => result.status === "rejected");
-  const clock = await untilAborted(fixed, signal);
-  return failed === undefined ? clock : wordsOf(failed.reason);
+  machine.unfixable = await untilAborted(fixed, signal);
+  return failed === undefined ? machine.unfixable : wordsOf(failed.reason);
 }
 
 /** By the way in that a file without a name has; the file system shares the blocks where it can. */

@@ -5,6 +5,7 @@
  */
 import { readFile, stat } from "node:fs/promises";
 import type { FileHandle } from "node:fs/promises";
+import { tiedPrefix } from "../../lib/tied-process.ts";
 import { createCgroup, sweepCgroups } from "../cgroup.ts";
 import type { Cgroup } from "../cgroup.ts";
 import type { CgroupRoot } from "../cgroup-root.ts";
@@ -31,12 +32,12 @@ interface ConfinementOptions {
 }
 
 /** What QEMU needs beside the guest's memory. Emulated, its translations of the guest's code take up to a gigabyte. */
-const BESIDE_GUEST_MIB: { readonly [accelerator in Accelerator]: number } = { kvm: 256, tcg: 1280 };
+const BESIDE_GUEST_MIB: { readonly [accelerator in Accelerator]: number } = { kvm: 256, tcg: 1280, hvf: 256 };
 /** QEMU's threads: one for each processor, one for each request to a disk under way. */
 const MAX_TASKS = 256;
 
-/** The kernel ends the process when the one that started it ends, however that ends. Whatever it executes can gain nothing. */
-export const PLAIN_PREFIX: readonly string[] = ["setpriv", "--pdeathsig", "KILL", "--no-new-privs"];
+/** Whatever it executes can gain nothing. */
+export const PLAIN_OPTIONS: readonly string[] = ["--no-new-privs"];
 
 /** Dispose of it when QEMU has ended. Throws MACHINE_START_FAILED, and then nothing is left. */
 export async function confine(
@@ -52,9 +53,7 @@ export async function confine(
     account,
     prefix: [
       ...(cgroup?.prefix ?? []),
-      ...PLAIN_PREFIX,
-      ...(account ? await asAccount(account, accelerator) : []),
-      "--",
+      ...tiedPrefix([...PLAIN_OPTIONS, ...(account ? await asAccount(account, accelerator) : [])]),
     ],
     ranOutOfMemory: async () => ((await cgroup?.events())?.oomKills ?? 0) > 0,
     give: async (file) => {

@@ -8,7 +8,8 @@ import { join } from "node:path";
 import { boolean, object, safeParse, string } from "zod/mini";
 import { initrdThatSays } from "../../image/initrd.ts";
 import type { Kernel } from "../../image/kernel.ts";
-import { PLAIN_PREFIX } from "./confinement.ts";
+import { tiedPrefix } from "../../lib/tied-process.ts";
+import { PLAIN_OPTIONS } from "./confinement.ts";
 import { startQemu } from "./qemu-process.ts";
 import { unnamedFile } from "./unnamed-file.ts";
 
@@ -90,7 +91,7 @@ async function bootUnderKvm({ dataDir, kernel }: KvmProbeOptions): Promise<KvmAn
   await using vmlinux = await open(kernel.vmlinux, "r");
   await using qemu = startQemu({
     name: "hearth-kvm-probe",
-    prefix: [...PLAIN_PREFIX, "--"],
+    prefix: tiedPrefix(PLAIN_OPTIONS),
     accelerator: "kvm",
     cpus: 1,
     memoryMib: 128,

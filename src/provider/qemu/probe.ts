@@ -12,6 +12,7 @@ import { QEMU } from "./qemu-process.ts";
 export const ISOLATION: { readonly [accelerator in Accelerator]: Isolation } = {
   kvm: "microVM (QEMU, KVM)",
   tcg: "microVM (QEMU, emulated: not a security boundary)",
+  hvf: "microVM (QEMU, HVF)",
 };
 
 /** What a Debian host needs for QEMU machines. */
@@ -31,6 +32,7 @@ export interface QemuHost {
 
 /** Changes nothing but the memory of whether KVM works (`kvm-probe.ts`). */
 export async function probeQemu({ dataDir, accelerator }: QemuHost): Promise<Probe> {
+  if (accelerator === "hvf") return { ok: false, reason: WITHOUT_MACOS, fix: "run Hearth on Linux" };
   const qemuVersion = await readQemuVersion();
   if (qemuVersion === undefined) return { ok: false, reason: `${QEMU} is not installed`, fix: SETUP };
   const kernel = await findKernel(dataDir);
@@ -45,6 +47,9 @@ export async function probeQemu({ dataDir, accelerator }: QemuHost): Promise<Pro
 
 /** QEMU's version. Throws PROVIDER_UNAVAILABLE without QEMU, and KVM_UNAVAILABLE where KVM was asked for: there is no step down. */
 export async function requireQemu({ dataDir, accelerator }: QemuHost, kernel: Kernel): Promise<string> {
+  if (accelerator === "hvf") {
+    throw new EngineError("PROVIDER_UNAVAILABLE", `Cannot start a machine under HVF: ${WITHOUT_MACOS}`);
+  }
   const qemuVersion = await readQemuVersion();
   if (qemuVersion === undefined) {
     throw new EngineError("PROVIDER_UNAVAILABLE", `Cannot start a machine: ${QEMU} is not installed`, { hint: SETUP });
@@ -56,6 +61,9 @@ export async function requireQemu({ dataDir, accelerator }: QemuHost, kernel: Ke
 }
 
 const SETUP = "hearth setup qemu";
+/** How QEMU is told of HVF is written; what a machine of Hearth's stands on beside it is Linux's. */
+const WITHOUT_MACOS =
+  "macOS lacks what machines are started with: files named by descriptor (/proc/self/fd), setpriv(1), flock(1), mkfs.ext4";
 const WITHOUT_KVM = "gVisor needs no KVM; KVM needs a host whose processor's virtualisation is free for it";
 
 /** Such as `7.2.22`; undefined when it is not installed. */

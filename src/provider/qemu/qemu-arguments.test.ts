@@ -27,7 +27,7 @@ function valuesOf(option: string, argv: readonly string[]): string[] {
 describe("qemuArguments", () => {
   it("emulates an ordinary PC with devices on its PCI bus", () => {
     const argv = qemuArguments(machine);
-    expect(valuesOf("-M", argv)).toEqual(["q35,usb=off,vmport=off"]);
+    expect(valuesOf("-M", argv)).toEqual(["q35,usb=off,vmport=off,memory-backend=memory"]);
     expect(valuesOf("-accel", argv)).toEqual(["tcg,thread=multi"]);
     expect(valuesOf("-append", argv)[0]).toContain("hearth_bus=pci");
     expect(valuesOf("-append", argv)[0]).toContain(" no_timer_check ");
@@ -41,6 +41,16 @@ describe("qemuArguments", () => {
     expect(valuesOf("-append", argv)[0]).toContain("hearth_bus=mmio");
     expect(valuesOf("-append", argv)[0]).not.toMatch(/mitigations=off|no_timer_check/);
     expect(argv.join(" ")).not.toContain("-pci");
+  });
+
+  it("uses an ordinary PC under macOS's HVF, without the sandbox that QEMU has on Linux alone", () => {
+    const argv = qemuArguments({ ...machine, accelerator: "hvf" });
+    expect(valuesOf("-M", argv)).toEqual(["q35,usb=off,vmport=off,memory-backend=memory"]);
+    expect([valuesOf("-accel", argv), valuesOf("-cpu", argv)]).toEqual([["hvf"], ["host"]]);
+    expect(valuesOf("-append", argv)[0]).toContain("hearth_bus=pci");
+    expect(valuesOf("-append", argv)[0]).not.toMatch(/mitigations=off|no_timer_check/);
+    expect(argv).not.toContain("-sandbox");
+    expect([valuesOf("-nic", argv), argv.join(" ").includes("virtio-blk-device")]).toEqual([["none"], false]);
   });
 
   it.each(["kvm", "tcg"] as const)(
@@ -66,6 +76,12 @@ describe("qemuArguments", () => {
   it("says memory and processors as they were asked for", () => {
     const argv = qemuArguments(machine);
     expect([valuesOf("-m", argv), valuesOf("-smp", argv)]).toEqual([["2048M"], ["2"]]);
+  });
+
+  it("names the memory the same wherever it is, as a saved state is taken to another place", () => {
+    const argv = qemuArguments(machine);
+    expect(valuesOf("-M", argv)[0]).toMatch(/,memory-backend=memory$/);
+    expect(valuesOf("-object", argv)).toContain("memory-backend-ram,id=memory,size=2048M");
   });
 
   it.each([

@@ -6,7 +6,8 @@
 import type { VirtioBus } from "../../image/kernel-modules.ts";
 import { unreachable } from "../../lib/unreachable.ts";
 
-export type Accelerator = "kvm" | "tcg";
+/** `hvf` is macOS's on Intel processors: written and never run (`probe.ts`). */
+export type Accelerator = "kvm" | "tcg" | "hvf";
 
 export interface QemuMachine {
   readonly name: string;
@@ -74,8 +75,8 @@ export function qemuArguments(machine: QemuMachine): string[] {
     "-no-reboot",
     "-display",
     "none",
-    "-sandbox",
-    SANDBOX,
+    // QEMU has it on Linux alone.
+    ...(machine.accelerator === "hvf" ? [] : ["-sandbox", SANDBOX]),
     "-kernel",
     machine.kernel,
     ...(machine.initrd === undefined ? [] : ["-initrd", machine.initrd]),
@@ -113,6 +114,17 @@ function platform({ accelerator }: QemuMachine): string[] {
       const pc = "q35,usb=off,vmport=off,memory-backend=memory";
       return ["-M", pc, "-bios", "qboot.rom", "-accel", "tcg,thread=multi", "-cpu", EMULATED_CPU];
     }
+    case "hvf":
+      return [
+        "-M",
+        "q35,usb=off,vmport=off,memory-backend=memory",
+        "-bios",
+        "qboot.rom",
+        "-accel",
+        "hvf",
+        "-cpu",
+        "host",
+      ];
     default:
       return unreachable(accelerator);
   }

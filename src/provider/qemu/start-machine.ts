@@ -28,7 +28,11 @@ import { letEnter } from "./state-stream.ts";
 import { unnamedFile } from "./unnamed-file.ts";
 
 /** Emulation takes 5 s on an idle host; hosts that emulate are seldom idle. */
-export const START_DEADLINE_MS: { readonly [accelerator in Accelerator]: number } = { kvm: 30_000, tcg: 180_000 };
+export const START_DEADLINE_MS: { readonly [accelerator in Accelerator]: number } = {
+  kvm: 30_000,
+  tcg: 180_000,
+  hvf: 30_000,
+};
 
 /** When the agent has answered: it is by far the slower to start. */
 const FIXABLE_DEADLINE_MS = 10_000;
@@ -52,8 +56,8 @@ export interface StartedMachine extends AsyncDisposable {
   readonly ports: { readonly [name in keyof Streams]: GuestPort };
   /** What it writes to; undefined: its memory. */
   readonly scratch: FileHandle | undefined;
-  /** Why a machine that was saved from it could not be set right, if that is so. */
-  readonly unfixable: string | undefined;
+  /** Why a machine that was saved from it could not be set right, if that is so. It may turn out late. */
+  unfixable: string | undefined;
 }
 
 export interface Streams {
@@ -61,7 +65,7 @@ export interface Streams {
   readonly egress: Duplex;
 }
 
-export const PORTS = ["agent", "egress", "fixup"];
+const PORTS = ["agent", "egress", "fixup"];
 
 /** Throws MACHINE_START_FAILED, or the signal's reason. */
 export async function bootMachine(request: MachineRequest): Promise<StartedMachine> {

@@ -55,7 +55,8 @@ function walk(directory: string, files: Record<string, string>): void {
     const status = lstatSync(join(workspace, path));
     if (status.isDirectory()) walk(path, files);
     else if (status.isSymbolicLink()) files[path] = `link to ${placed(readlinkSync(join(workspace, path)))}`;
-    else if (status.isFile()) files[path] = `${(status.mode & 0o777).toString(8)} ${hash(readFileSync(join(workspace, path)))}`;
+    else if (status.isFile())
+      files[path] = `${(status.mode & 0o777).toString(8)} ${hash(readFileSync(join(workspace, path)))}`;
     else files[path] = "neither a file nor a link";
   }
 }
