@@ -40,7 +40,7 @@ describe("completion in bash", () => {
   it("offers commands, subcommands, options and their choices", () => {
     expect(offered("ru")).toEqual(["run", "runs"]);
     expect(offered("image", "")).toEqual(expect.arrayContaining(["build", "list", "rm"]));
-    expect(offered("run", "--ma")).toEqual(["--matrix", "--machine-per"]);
+    expect(offered("run", "--ma")).toEqual(["--matrix", "--machine-per", "--matrix-fork"]);
     expect(offered("run", "--machine-per", "")).toEqual(["workflow", "job"]);
     expect(offered("completion", "")).toEqual(expect.arrayContaining(["bash", "zsh", "fish"]));
   });

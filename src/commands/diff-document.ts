@@ -129,7 +129,7 @@ export function diffDocument(parts: DiffParts): DiffDocument {
 }
 
 /** Names are the job's: one may be `__proto__`. */
-export function compareValues(
+function compareValues(
   before: Readonly<Record<string, string>>,
   after: Readonly<Record<string, string>>,
 ): readonly DiffValue[] {

@@ -13,8 +13,15 @@ Options:
 
 Commands:
   run [options] [workflow or directory]        run workflows: those in .github/workflows that the event triggers, or the one named
+  retry [options] [run]                        run on from a step of a kept run, with the workflow as it is now (docs/time-travel.md)
   shell [options] [image or run]               a shell in a fresh machine, or in the machine of a run that is going on
   cp [options] <from> <to>                     copy a file or a directory out of the machine of a run that is going on, or into it
+  continue [options] [run]                     let a run that waits at a failed step go on (hearth run --pause-on-failure)
+  abort [options] [run]                        cancel the job that waits at a failed step
+  rewind [options] [run]                       a shell, or a command, in a machine as it was before a step of a kept run
+  fork [options] [run]                         several machines from one moment of a kept run, and a command in each
+  diff [options] <run> <step> [step]           what a step of a kept run did: files, environment, outputs, processes, ports, network
+  flake [options] [run]                        run one step of a kept run again and again from the same state: does it always fail?
   plan [options] [workflow or directory]       show what would run, and how each step would; runs nothing
   lint [options] [workflow or directory]       show what in workflows lets others do more than was meant; runs nothing
   runs [options]                               list the runs that are kept, newest first; \`prune\` removes old ones

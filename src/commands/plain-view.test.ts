@@ -42,6 +42,18 @@ describe("the plain view", () => {
     ]);
   });
 
+  it("tells which cells of a matrix share what ran", () => {
+    expect(
+      output([
+        { type: "matrix_fork", job: "test (1)", before: 3, cells: ["test (2)", "test (3)"], durationMs: 300 },
+        { type: "matrix_fork_failed", job: "test (1)", cells: ["test (2)"], reason: "no place for it" },
+      ]),
+    ).toEqual([
+      "test (1) | copied for 2 other cells  0.3s",
+      "test (1) | shares no step with test (2): no place for it",
+    ]);
+  });
+
   it("tells title, attempt, who waits for which group, and where a job deployed to", () => {
     const [started] = run;
     if (started?.type !== "run_started") throw new Error("a run begins with its start");

@@ -2,6 +2,7 @@
  * For pipes and CI: one line for everything that happens, `job | step | line`, with the workflow in front where several run.
  * Groups are folded to their titles unless `verbose`; what is folded is in the log. Pure consumer; never moves the cursor.
  */
+import { counted } from "./counted.ts";
 import { plainText, splitReturns, truncate } from "./display-text.ts";
 import { formatDuration } from "./duration.ts";
 import { lossLines } from "./loss-lines.ts";
@@ -56,6 +57,16 @@ export function createPlainView({ out, err }: Terminal, { verbose, several }: Pl
         const text = `waits for the concurrency group ${plainText(event.group)}`;
         return event.job === undefined ? say(watch, text) : say(watch, text, event.job);
       }
+      case "matrix_fork": {
+        const going = `copied for ${counted(event.cells.length, "other cell")}  ${formatDuration(event.durationMs)}`;
+        return say(watch, going, event.job);
+      }
+      case "matrix_fork_failed":
+        return say(
+          watch,
+          `shares no step with ${plainText(event.cells.join(", "))}: ${plainText(event.reason)}`,
+          event.job,
+        );
       case "machine_waiting":
         return say(watch, `waits for ${plainText(event.lack)}`);
       case "machine_ready": {

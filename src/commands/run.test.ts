@@ -459,6 +459,12 @@ describe("what is handed on", () => {
     });
   });
 
+  it("says once where --matrix-fork has no effect", async () => {
+    const { hearth, stderr } = await run(["run", "--matrix-fork"], { results: [planned(ci)] });
+    expect(stderr).toContain("--matrix-fork has no effect: provider gvisor cannot save a machine.\n");
+    expect(hearth.runOptions[0]).not.toHaveProperty("matrixFork");
+  });
+
   it("is a secret that somebody typed, and without anybody to ask it is a usage error", async () => {
     const asked = await run(["run", "--secret", "TOKEN"], { results: [planned(ci)], typed: "hunter2" });
     expect(asked.hearth.runOptions[0]?.secrets).toEqual({ TOKEN: "hunter2" });

@@ -15,6 +15,8 @@ import { MAX_REQUEST_BYTES } from "./limits.ts";
 
 /** Serves until the stream ends, then resolves; never rejects. */
 export async function serveRoutes(stream: Duplex, handlers: AgentHandlers): Promise<void> {
+  // A host that has gone already says so no second time.
+  if (stream.destroyed) return;
   const { promise: ended, resolve } = Promise.withResolvers<void>();
   stream.once("close", resolve);
   // A host that goes away is an end like any other.

@@ -2,11 +2,15 @@
  * `--matrix-fork` in real gVisor: what the cells of a matrix share runs once, processes and memory of it go on in every copy, and nothing is left.
  * Says how long the run took with it and without.
  */
+import { mkdir, readdir, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 import { leftovers } from "../../src/provider/gvisor/leftovers.ts";
 import { gvisorProvider } from "../../src/provider/gvisor/provider.ts";
 import { testForkDirectories } from "../fork-directories.ts";
 import type { TestForkDirectories } from "../fork-directories.ts";
+import { leftovers as leftoversOf } from "../leftovers.ts";
+import { sandbox } from "../run-hearth.ts";
 import { runYaml } from "../run-yaml.ts";
 import type { YamlRun } from "../run-yaml.ts";
 import type { GvisorFixture } from "./gvisor-fixture.ts";
@@ -17,7 +21,10 @@ beforeAll(async () => {
   fixture = await gvisorFixture();
 });
 afterAll(async () => fixture[Symbol.asyncDispose]());
-afterEach(async () => expect(await leftovers(fixture.settings.runDir)).toEqual([]));
+afterEach(async () => {
+  const left = await leftovers(fixture.settings.runDir);
+  if (left.length > 0) throw new Error(`left behind: ${left.join("; ")}`);
+});
 
 /** The second step leaves a process behind that counts in its memory, and gives what it has counted when it is asked. */
 const WORKFLOW = `
@@ -83,5 +90,56 @@ it.each(["workflow", "job"] as const)(
     process.stdout.write(
       `machine per ${machinePer}: ${Math.round(plain.ms)} ms without, ${Math.round(forked.ms)} ms with, ${ratio} times; held up ${heldMs} ms\n`,
     );
+  },
+);
+
+/** Where the machines of processes lie while they are copied, on the disk and in memory. */
+async function plainDirectories(state: string, pid: number): Promise<readonly string[]> {
+  const parents = [join(state, "matrix-fork"), `/dev/shm/hearth-${process.getuid?.() ?? 0}`];
+  const found = await Promise.all(
+    parents.map(async (parent) => (await readdir(parent).catch(() => [])).map((name) => join(parent, name))),
+  );
+  return found.flat().filter((path) => path.includes(`/work-${pid}-`));
+}
+
+it(
+  "leaves a saved machine to the next run when it is killed, and nobody else can read it",
+  { timeout: 300_000 },
+  async () => {
+    await using place = await sandbox();
+    const state = join(place.directory, "state");
+    const workflows = join(place.directory, ".github", "workflows");
+    await mkdir(workflows, { recursive: true });
+    const write = (seconds: number): Promise<void> =>
+      writeFile(
+        join(workflows, "m.yml"),
+        `
+on: push
+jobs:
+  test:
+    runs-on: ubuntu-latest
+    strategy: { max-parallel: 1, matrix: { n: [1, 2] } }
+    steps: [{ run: echo first }, { run: "sleep ${seconds} # \${{ matrix.n }}" }]`,
+      );
+    const args = ["run", "--provider", "gvisor", "--matrix-fork"];
+    await write(600);
+    const killed = place.start(args);
+    await expect
+      .poll(async () => (await plainDirectories(state, killed.pid)).length, { timeout: 120_000 })
+      .toBeGreaterThan(0);
+    const [path = ""] = await plainDirectories(state, killed.pid);
+    expect((await stat(path)).mode & 0o777).toBe(0o700);
+    killed.kill("SIGKILL");
+    await killed.ended;
+    expect(await plainDirectories(state, killed.pid)).toEqual([path]);
+
+    await write(0);
+    const next = place.start(args);
+    const { exitCode, stdout } = await next.ended;
+    expect(exitCode).toBe(0);
+    expect(stdout).toContain("shared with job test (1): success");
+    expect(await plainDirectories(state, killed.pid)).toEqual([]);
+    expect(await plainDirectories(state, next.pid)).toEqual([]);
+    expect(await leftoversOf(place)).toEqual([]);
   },
 );

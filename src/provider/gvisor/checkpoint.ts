@@ -26,6 +26,8 @@ export interface SaveOptions {
 /** A host that is busy with other machines included. */
 const SAVE_DEADLINE_MS = 60_000;
 const REDIAL_DEADLINE_MS = 10_000;
+/** For the guest to close its end. */
+const LEAVE_MS = 1_000;
 /** Between the end of a sandbox and the news of it. */
 const SETTLE_MS = 250;
 
@@ -39,6 +41,7 @@ export async function saveSandbox(
   options: SaveOptions,
 ): Promise<string | undefined> {
   const { runsc, saveIn, signal } = options;
+  signal.throwIfAborted();
   await Promise.all([endSession(directory.agentSocket, agent), endSession(directory.egressSocket, egress)]);
   const firstPid = await sandbox.firstPid();
   if (firstPid === undefined) throw new EngineError("MACHINE_LOST", "Cannot save the sandbox: its process is gone");
@@ -64,6 +67,19 @@ async function withinDeadline(argv: readonly string[], signal: AbortSignal): Pro
   }
 }
 
+/**
+ * The guest is told first and closes its end: what it has sent meanwhile is read, because a socket of the host that is closed with something
+ * unread in it is one that gVisor's guest never hears of again.
+ */
+async function leave(session: Duplex): Promise<void> {
+  const closed = new Promise<void>((resolve) => (session.closed ? resolve() : session.once("close", resolve)));
+  session.on("error", () => undefined);
+  session.resume();
+  session.end();
+  await withDeadline(closed, LEAVE_MS, () => undefined);
+  session.destroy();
+}
+
 /** The guest dials again when its end of the session is closed, not before: that is how its closing is seen from here. */
 async function endSession(path: string, session: Duplex): Promise<void> {
   const server = createServer();
@@ -71,7 +87,7 @@ async function endSession(path: string, session: Duplex): Promise<void> {
     const dialled = new Promise<Socket>((resolve) => server.once("connection", resolve));
     server.listen(path);
     await once(server, "listening");
-    session.destroy();
+    await leave(session);
     const late = (): never => {
       throw new EngineError("MACHINE_LOST", `No new connection from the guest within ${REDIAL_DEADLINE_MS / 1000} s`);
     };

@@ -1,0 +1,3 @@
+import { timeTravelSuite } from "./time-travel-suite.ts";
+
+timeTravelSuite("qemu", { all: false });
