@@ -1,6 +1,6 @@
 /**
  * `npm run bench [section]`: figures of the release build beside peers, as ratios from one run. Sections: startup, plan, steps,
- * machines (of one provider: `machines gvisor`), bulk, services, actions. Peers are used when they are there: `act` on PATH or in ~/go/bin.
+ * machines (of one provider: `machines gvisor`), time-travel (by itself; `time-travel qemu`), bulk, services, actions, translations (part of plan). Peers are used when they are there: `act` on PATH or in ~/go/bin.
  */
 import { execFileSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -13,6 +13,7 @@ import { measureMachines } from "./machines.ts";
 import { measureActions } from "./actions.ts";
 import { measureCorpus, measureGrowth } from "./planning.ts";
 import { measureServices } from "./services.ts";
+import { measureTimeTravel } from "./time-travel.ts";
 import { measureTranslations } from "./translations.ts";
 
 const ROOT = join(import.meta.dirname, "..");
@@ -31,8 +32,10 @@ try {
   if (!existsSync(HEARTH)) throw new Error("dist/main.js is not there: npm run build");
   if (wanted === undefined || wanted === "startup") await startup();
   if (wanted === undefined || wanted === "plan") await plan();
+  if (wanted === "translations") await measureTranslations(scratch, HEARTH, goodProject());
   if (wanted === undefined || wanted === "steps") await steps();
   if (wanted === undefined || wanted === "machines") await measureMachines(process.argv[3]);
+  if (wanted === "time-travel") await measureTimeTravel(scratch, HEARTH, process.argv[3]);
   if (wanted === undefined || wanted === "bulk") await measureBulk();
   if (wanted === undefined || wanted === "services") await measureServices();
   if (wanted === undefined || wanted === "actions") await measureActions();
@@ -52,16 +55,24 @@ async function startup(): Promise<void> {
   printTimings("Start-up", timings);
 }
 
-async function plan(): Promise<void> {
-  const whole = join(scratch, "whole");
-  const good = join(scratch, "good");
-  for (const directory of [whole, good]) {
-    const workflows = join(directory, ".github", "workflows");
-    mkdirSync(workflows, { recursive: true });
-    cpSync(TERRAPHIM, workflows, { recursive: true });
-    execFileSync("git", ["init", "-q", directory]);
-  }
+function terraphimProject(name: string): string {
+  const directory = join(scratch, name);
+  const workflows = join(directory, ".github", "workflows");
+  mkdirSync(workflows, { recursive: true });
+  cpSync(TERRAPHIM, workflows, { recursive: true });
+  execFileSync("git", ["init", "-q", directory]);
+  return directory;
+}
+
+/** All of its workflows can be read. */
+function goodProject(): string {
+  const good = terraphimProject("good");
   rmSync(join(good, ".github", "workflows", BROKEN));
+  return good;
+}
+
+async function plan(): Promise<void> {
+  const [whole, good] = [terraphimProject("whole"), goodProject()];
   const contenders: Contender[] = [
     { name: "hearth plan, all 30 terraphim workflows", argv: [NODE, HEARTH, "plan", whole], exitCode: 3 },
   ];

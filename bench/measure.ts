@@ -5,6 +5,8 @@ export interface Contender {
   readonly name: string;
   readonly argv: readonly [string, ...string[]];
   readonly cwd?: string;
+  /** Over this process's own. */
+  readonly env?: Readonly<Record<string, string>>;
   /** Some peers end with another code for the same work. */
   readonly exitCode?: number;
 }
@@ -28,10 +30,10 @@ export async function measure(contenders: readonly Contender[], rounds: number):
   return contenders.map(({ name }) => ({ name, medianMs: median(samples.get(name) ?? []), runs: rounds }));
 }
 
-async function time({ name, argv, cwd, exitCode = 0 }: Contender): Promise<number> {
+async function time({ name, argv, cwd, env, exitCode = 0 }: Contender): Promise<number> {
   const [program, ...args] = argv;
   const startedAt = performance.now();
-  const child = spawn(program, args, { cwd, stdio: ["ignore", "ignore", "pipe"] });
+  const child = spawn(program, args, { cwd, env: { ...process.env, ...env }, stdio: ["ignore", "ignore", "pipe"] });
   let errors = "";
   child.stderr.on("data", (chunk: Buffer) => (errors = `${errors}${chunk.toString("utf8")}`.slice(-2000)));
   const code = await new Promise<number | null>((resolve) => child.once("close", resolve));

@@ -20,6 +20,7 @@ import type { RunSecrets, ServerHostParts } from "./server-host.ts";
 import type { RunArtifacts } from "./server/api-parts.ts";
 import { openApiTokens } from "./server/api-tokens.ts";
 import { checkOut } from "./server/checkout.ts";
+import type { Checkout } from "./server/checkout.ts";
 import { lockState } from "./server/database.ts";
 import { createMirrors } from "./server/mirror.ts";
 import type { Mirrors } from "./server/mirror.ts";
@@ -189,7 +190,7 @@ async function buildParts(foundation: ServerFoundation, building: Building) {
     store,
     stored,
     scratch,
-    checkout: (run, below) => checkOutRun(mirrors, run, serverUrl, below),
+    checkout: (run, below, signal) => checkOutRun(mirrors, run, serverUrl, { scratch: below, signal }),
     select: foundation.select,
     chooseProvider: foundation.chooseProvider,
     startRun: foundation.startRun,
@@ -296,14 +297,28 @@ async function secretsOf(stateDir: string, settings: ServerConfig, repository: s
   };
 }
 
-function checkOutRun(
+/** The mirror may be another than the run was planned on: after `hearth restore` there is none. */
+async function checkOutRun(
   mirrors: Mirrors,
   run: { readonly repository: string; readonly sha: string; readonly ref: string },
   serverUrl: string,
-  scratch: string,
-) {
+  { scratch, signal }: { readonly scratch: string; readonly signal: AbortSignal },
+): Promise<Checkout> {
   const [owner = "", name = ""] = run.repository.split("/");
-  return checkOut(mirrors.at({ owner, name }), { sha: run.sha, ref: run.ref, serverUrl }, scratch);
+  const mirror = await mirrors.withCommit({ owner, name }, run.sha, signal);
+  try {
+    const checkout = await checkOut(mirror, { sha: run.sha, ref: run.ref, serverUrl }, scratch);
+    return {
+      directory: checkout.directory,
+      async [Symbol.asyncDispose]() {
+        await checkout[Symbol.asyncDispose]();
+        mirror[Symbol.dispose]();
+      },
+    };
+  } catch (error) {
+    mirror[Symbol.dispose]();
+    throw error;
+  }
 }
 
 async function sizeOfRun({ config, artifacts }: ServerFoundation, run: string): Promise<number> {

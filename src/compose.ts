@@ -404,6 +404,7 @@ export function compose(config: Config, environment: NodeJS.ProcessEnv): Hearth 
       repository: options.recordedAs ?? options.repository,
       workflow: path,
       event: plan.event.name,
+      attemptOf: options.earlier?.run,
     });
     if (snapshot !== undefined && options.checkpoints !== undefined) {
       const { keepListing, passOnListing } = await import("./git/tree-changes.ts");

@@ -7,6 +7,7 @@ import type { ActionSource } from "../src/action/action-source.ts";
 import { createWayChooser } from "../src/action/choose-way.ts";
 import type { ManifestLookup } from "../src/action/choose-way.ts";
 import type { Checkpoints } from "../src/checkpoint/checkpoints.ts";
+import type { JobDoor } from "../src/door/live-job.ts";
 import { createConcurrencyGroups } from "../src/engine/concurrency-groups.ts";
 import type { ConcurrencyGroups } from "../src/engine/concurrency-groups.ts";
 import type { ForkDirectories } from "../src/engine/matrix-fork-directories.ts";
@@ -50,6 +51,8 @@ export interface YamlRunOptions {
   readonly earlier?: EarlierAttempt;
   readonly checkpoints?: Checkpoints;
   readonly resumption?: Resumption;
+  readonly pauseOnFailure?: boolean;
+  readonly door?: JobDoor;
   readonly forks?: ForkDirectories;
   readonly now?: () => number;
   readonly concurrency?: ConcurrencyGroups;
@@ -193,6 +196,7 @@ export async function runPlan(plan: Plan, options: YamlRunOptions, gitDir?: stri
         options.onEvent?.(event, abort);
       },
       checkpoints: options.checkpoints,
+      door: options.door,
       forks: options.forks,
       now: options.now ?? (() => performance.now()),
       newId: randomUUID,
@@ -216,6 +220,7 @@ function settingsOf(options: YamlRunOptions): RunSettings {
     skipUnsupported: options.skipUnsupported ?? false,
     earlier: options.earlier,
     resumption: options.resumption,
+    pauseOnFailure: options.pauseOnFailure,
     machinePer: options.machinePer ?? "workflow",
     trusted: options.trusted ?? true,
     maxParallelJobs: 4,

@@ -178,8 +178,9 @@ function fileOf(change: FileChange, { temp, changes, masker }: DiffParts): DiffF
   };
 }
 
-/** Command files, the event and the scripts of steps. */
+/** Command files, the event and the scripts of steps; what tells a restored machine from others. */
 function isOfHearth(path: string, temp: string): boolean {
+  if (path === "/run/hearth-boot-id") return true;
   if (!path.startsWith(`${temp}/`)) return false;
   const below = path.slice(temp.length + 1);
   return /^(?:_runner_file_commands|_github_workflow)(?:\/|$)|^[0-9a-f-]{36}\.\w+$/u.test(below);

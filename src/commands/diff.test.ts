@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { StoredCheckpoint } from "../checkpoint/checkpoint-store.ts";
 import { newJobState } from "../engine/job-state.ts";
 import type { JobState } from "../engine/job-state.ts";
-import { EgressLedger } from "../engine/egress-ledger.ts";
+import { createEgressLedger } from "../engine/egress-ledger.ts";
 import type { JobMachine } from "../engine/job-run.ts";
 import { writeSavedJob } from "../engine/saved-job.ts";
 import type { ExecRequest } from "../protocol/agent-api.ts";
@@ -38,10 +38,6 @@ function checkpoint(step: number): StoredCheckpoint {
     step,
     stepName: "",
     provider: "gvisor",
-    cpus: 2,
-    memoryMib: 1024,
-    image: undefined,
-    certificateAuthorities: undefined,
     at,
     tookMs: 1,
     machineBytes: 1,
@@ -63,7 +59,14 @@ const egress: RunEventBody = {
 async function diff(argv: readonly string[], pasts: Pasts): Promise<Ended & { readonly live: () => number }> {
   let live = 0;
   const events = [...aRun(["Check out", "Make", "Test", "Pack"].map((name) => ({ name }))), egress];
-  const ending = { conclusion: "success" as const, error: undefined, counts: noCounts, durationMs: 1 };
+  const ending = {
+    type: "run_completed" as const,
+    at,
+    conclusion: "success" as const,
+    error: undefined,
+    counts: noCounts,
+    durationMs: 1,
+  };
   const stored = [
     {
       run: "run1",
@@ -160,7 +163,7 @@ function machine(past: Past): JobMachine {
     environment: {},
     servicesUrl: notAskedFor,
     openJob: notAskedFor,
-    egress: new EgressLedger(),
+    egress: createEgressLedger(),
     apiNotes: new Set(),
   };
 }

@@ -58,7 +58,10 @@ function runAnnotations({ label, record }: RunWatch): Line[] {
 
 function failedStepLines({ label, record, tailOf }: RunWatch, run: string): Line[] {
   return record.jobs.flatMap((job) =>
-    job.steps.filter(isFailed).flatMap((step) => failedStep(label, run, job, step, tailOf)),
+    job.steps.filter(isFailed).flatMap((step) => {
+      const canGoBack = record.checkpoints.some((kept) => kept.job === job.job && kept.before <= Number(step.step));
+      return failedStep(label, run, job, step, { tailOf, canGoBack });
+    }),
   );
 }
 
@@ -67,22 +70,25 @@ function failedStep(
   run: string,
   { job }: JobRecord,
   step: StepRecord,
-  tailOf: RunWatch["tailOf"],
+  { tailOf, canGoBack }: Pick<RunWatch, "tailOf"> & { readonly canGoBack: boolean },
 ): Line[] {
   if (step.state.status !== "completed") return [];
   const { fate, durationMs } = step.state;
+  const place = `--job ${quote(plainText(job))} --step ${quote(plainText(step.step))}`;
+  const hint = (what: string, command: string): Line => [span(`  ${what}: ${command}`, "dim")];
   const message =
     fate.kind === "ran" && fate.message !== undefined ? [[span(`  ${plainText(fate.message)}`, "red")]] : [];
   return [
     [span(plainText(`${label}, ${job}, ${step.name}`), "bold"), span(`: ${fateText(fate, durationMs)}`, "red")],
     ...(tailOf(job, step.step)?.last ?? []).map((line) => [span("  │ ", "dim"), span(line)]),
     ...message,
-    [
-      span(
-        `  The whole log: hearth logs ${run} --job ${quote(plainText(job))} --step ${quote(plainText(step.step))}`,
-        "dim",
-      ),
-    ],
+    hint("The whole log", `hearth logs ${run} ${place}`),
+    ...(canGoBack
+      ? [
+          hint("A shell before it", `hearth rewind ${run} --job ${quote(plainText(job))} --to ${step.step}`),
+          hint("On from it", `hearth retry ${run} --job ${quote(plainText(job))} --from ${step.step}`),
+        ]
+      : []),
     [],
   ];
 }

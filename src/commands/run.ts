@@ -3,6 +3,7 @@
  * stdout holds the runs; what was refused, and why, goes to stderr.
  */
 import { formatDiagnostic } from "../lib/diagnostic.ts";
+import { EngineError } from "../lib/engine-error.ts";
 import { overlay } from "../lib/overlay.ts";
 import type { ChosenProvider } from "../provider/choose-provider.ts";
 import { plainText } from "./display-text.ts";
@@ -108,7 +109,13 @@ async function runOnce(
   if (plans.length === 0) return { code: refusedCode, repository };
 
   const chosen = await hearth.chooseProvider();
-  const checkpoint = options.checkpoint ?? (terminal.live && chosen.provider.restore !== undefined ? "auto" : "off");
+  const { name, capabilities } = chosen.provider;
+  if (!capabilities.checkpoint && (options.checkpoint ?? "off") !== "off") {
+    throw new EngineError("BAD_USAGE", `Cannot use --checkpoint ${options.checkpoint}: ${name} saves no machines`, {
+      hint: "--provider gvisor, or qemu",
+    });
+  }
+  const checkpoint = options.checkpoint ?? (terminal.live && capabilities.checkpoint ? "auto" : "off");
   const matrixFork = options.matrixFork === true && canFork(terminal, chosen);
   const code = await startRuns(hearth, terminal, {
     selection,

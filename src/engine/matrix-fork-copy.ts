@@ -52,12 +52,14 @@ export function takeOwnTokens(state: object, from: JobTokens, to: JobTokens): vo
   replaceIn(state, (text) => pairs.reduce((sum, [token, other]) => sum.replaceAll(token, other), text));
 }
 
+type FormerMachine = Pick<JobMachine, "openJob"> & { readonly layout: Pick<JobMachine["layout"], "servicesUrl"> };
+
 /**
  * In a copy of its machine the token of the saved job stands for the cell: a checkout that was shared left it in the git configuration.
  * Until the answer is disposed.
  */
 export async function admitFormerTokens(
-  { openJob, layout }: Pick<JobMachine, "openJob" | "layout">,
+  { openJob, layout }: FormerMachine,
   own: JobClaims,
   masker: Masker,
   former: readonly string[] = [],

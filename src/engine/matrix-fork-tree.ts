@@ -33,7 +33,7 @@ export function branchesOf(
 }
 
 /** What it reads of another cell cannot be known before its turn, or it leaves the job in a state that cannot be saved. */
-export function endsSharing({ step, way }: PlannedStep): boolean {
+function endsSharing({ step, way }: PlannedStep): boolean {
   return step.kind === "control" || step.background || isUnknown(way);
 }
 

@@ -71,9 +71,9 @@ export class ForkCell implements JobFork, Disposable {
   readonly #forks: ForkDirectories;
   /** Cells that go on from this one, until they are answered. */
   #expected: readonly Expected[] = [];
-  /** Others are to go on from it. */
-  isParent = false;
+  #isParent = false;
   #origin: Promise<Copy | undefined> | undefined;
+  #parent: JobKey | undefined;
   #hasEnded = false;
   /** What became of its steps, and of those that it shares with the one it goes on from. */
   #shared: SharedSteps = new Map();
@@ -87,16 +87,22 @@ export class ForkCell implements JobFork, Disposable {
     this.#forks = forks;
   }
 
+  /** Others are to go on from it. */
+  get isParent(): boolean {
+    return this.#isParent;
+  }
+
   get isInTree(): boolean {
-    return this.isParent || this.#origin !== undefined;
+    return this.#isParent || this.#origin !== undefined;
   }
 
   /** `cell` goes on from this one, as it is before that step. */
   expect(cell: ForkCell, before: number): void {
     const { promise, resolve } = Promise.withResolvers<Copy | undefined>();
-    this.isParent = true;
+    this.#isParent = true;
     this.#expected = [...this.#expected, { cell, before, answer: resolve }];
     cell.#origin = promise;
+    cell.#parent = this.key;
   }
 
   /** Resolves when the cell can start: with what it goes on from, or undefined when it is to run on its own. */
@@ -182,8 +188,8 @@ export class ForkCell implements JobFork, Disposable {
   }
 
   /** Its copy could not be made; it runs on its own. */
-  couldNotStart(reason: string): void {
-    this.#run.emit({ type: "matrix_fork_failed", job: this.key, cells: [this.key], reason });
+  couldNotStart(reason: string): undefined {
+    this.#run.emit({ type: "matrix_fork_failed", job: this.#parent ?? this.key, cells: [this.key], reason });
   }
 
   /** Whatever became of it: nobody waits for it any more. */

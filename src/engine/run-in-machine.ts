@@ -76,7 +76,7 @@ export async function runInMachine(
       return ended(endedAs("cancelled", reason));
     }
     if (!(error instanceof EngineError)) throw error;
-    if (moment !== undefined) return void fork?.cell.couldNotStart(error.message);
+    if (moment !== undefined) return fork?.cell.couldNotStart(error.message);
     return ended({ ...cannotStart(error.message), lost: error });
   } finally {
     await fork?.copy?.[Symbol.asyncDispose]();

@@ -85,8 +85,10 @@ async function runPlanned(
   await using forks = forkMatrix(workflow, opened.instances);
   await allOrFirstFault(
     opened.instances.map(async (instance) => {
-      using place = await places.acquire();
       using fork = forks.enter(instance.key);
+      // A cell that waits for another one keeps no place from those that could start.
+      await fork?.origin();
+      using place = await places.acquire();
       const end = await runInstance(workflow, instance, { done, siblings: siblings.signal, start, fork });
       const fails = end.conclusion === "failure" && !end.tolerated && instance.failFast;
       if (fails) siblings.abort("another job of its matrix failed");

@@ -110,6 +110,29 @@ describe("a place on this host", () => {
     await machine[Symbol.asyncDispose]();
   });
 
+  it("of a copy is given back before its run ends, so another copy waits for it and none for what the run keeps", async () => {
+    const places = admission();
+    const provider = vms();
+    const saved = await mkdtemp(join(tmpdir(), "hearth-test-saved-"));
+    const kept = await admitted(provider, places, { run: "r", copies: true, onWait: () => undefined }).provision(
+      spec("a-1", 2000),
+      never,
+    );
+    await kept.save?.(saved, never);
+    const copy = (id: string, memoryMib: number, onWait: (machine: string, lack: string) => void = () => undefined) =>
+      admitted(provider, places, { run: "r", copies: true, onWait }).restore?.(spec(id, memoryMib), saved, never);
+    const first = await copy("a-2", 2000);
+    const { said, onWait } = waits();
+    const second = copy("a-3", 2000, onWait);
+    await said;
+    await first?.[Symbol.asyncDispose]();
+    await (await second)?.[Symbol.asyncDispose]();
+    await expect(copy("a-4", 5000)).rejects.toMatchObject({ code: "MACHINE_START_FAILED" });
+    await kept[Symbol.asyncDispose]();
+    expect(readdirSync(directory)).toEqual([]);
+    await rm(saved, { recursive: true });
+  });
+
   it("of much memory is not overtaken for ever by those who need little", async () => {
     const places = admission();
     const provider = vms();

@@ -53,20 +53,6 @@ export async function prepareComparisons(
   const { root } = set.repository;
   let numbers = 0;
 
-  async function makeProject(directory: string, { gitDir, sha }: { gitDir: string; sha: string }): Promise<void> {
-    await mkdir(directory, { recursive: true });
-    const env = { GIT_DIR: gitDir, GIT_WORK_TREE: directory, GIT_INDEX_FILE: join(directory, "..", "index") };
-    await git(["read-tree", sha], { cwd: directory, env });
-    await git(["checkout-index", "--all", "--force"], { cwd: directory, env });
-    // What is written below must not follow a link of the working tree.
-    for (const name of [".github", ".hearth"]) await ownDirectory(join(directory, name));
-    for (const name of [WORKFLOWS, PROBE, HEARTH_FILE, LOCK_FILE]) {
-      await rm(join(directory, name), { recursive: true, force: true });
-    }
-    await mkdir(join(directory, WORKFLOWS));
-    await cp(PROBE_ACTION, join(directory, PROBE), { recursive: true });
-  }
-
   return found.map((comparison) => ({
     ...comparison,
     async prepare() {
@@ -99,6 +85,20 @@ const WORKFLOWS = join(".github", "workflows");
 const WORKFLOW = join(WORKFLOWS, "verify.yml");
 /** `main.mts` leaves it out. */
 const PROBE = ".hearth-verify";
+
+async function makeProject(directory: string, { gitDir, sha }: { gitDir: string; sha: string }): Promise<void> {
+  await mkdir(directory, { recursive: true });
+  const env = { GIT_DIR: gitDir, GIT_WORK_TREE: directory, GIT_INDEX_FILE: join(directory, "..", "index") };
+  await git(["read-tree", sha], { cwd: directory, env });
+  await git(["checkout-index", "--all", "--force"], { cwd: directory, env });
+  // What is written below must not follow a link of the working tree.
+  for (const name of [".github", ".hearth"]) await ownDirectory(join(directory, name));
+  for (const name of [WORKFLOWS, PROBE, HEARTH_FILE, LOCK_FILE]) {
+    await rm(join(directory, name), { recursive: true, force: true });
+  }
+  await mkdir(join(directory, WORKFLOWS));
+  await cp(PROBE_ACTION, join(directory, PROBE), { recursive: true });
+}
 
 async function ownDirectory(path: string): Promise<void> {
   const status = await lstat(path).catch((error: unknown) => {

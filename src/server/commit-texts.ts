@@ -9,7 +9,7 @@ import { MAX_WORKFLOW_BYTES } from "../select/read-files.ts";
 import { HEARTH_FILE } from "../select/settings-node.ts";
 import type { RehearsalText } from "./rehearse.ts";
 
-const WORKFLOWS = ".github/workflows";
+export const WORKFLOWS = ".github/workflows";
 /** No repository has more actions of its own; of one that does, those beyond are read by the planner under its own limits. */
 const MAX_MANIFESTS = 200;
 

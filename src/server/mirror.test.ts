@@ -9,6 +9,7 @@ import type { GitServer } from "../select/git-server.fixture.ts";
 import { checkOut } from "./checkout.ts";
 import { createMirrors, defaultBranchOf, findWanted } from "./mirror.ts";
 import type { Mirrors, MirrorSettings } from "./mirror.ts";
+import { startPlainGitServer } from "./plain-git-server.fixture.ts";
 import { findLocalRepositories } from "./repository-path.ts";
 
 const HELLO = { owner: "octo", name: "hello" };
@@ -153,6 +154,72 @@ describe("a mirror", () => {
     const mirror = await mirrors({ local }).refresh(HELLO, undefined, signal);
     expect(await findWanted(mirror, { kind: "default" }, "main")).toMatchObject({ sha: elsewhere });
     expect(server.requests).toEqual([]);
+  });
+});
+
+describe("a commit that no branch leads to any more", () => {
+  /** What was pushed, and what was pushed over it before anybody fetched it. */
+  function overwrite(): { readonly gone: string; readonly sha: string } {
+    const gone = commit(work, { "a.txt": "gone\n" });
+    publish();
+    git(work, "reset", "-q", "--hard", "HEAD~1");
+    const sha = commit(work, { "a.txt": "instead\n" });
+    publish();
+    return { gone, sha };
+  }
+
+  const settings = [
+    ["allows any commit", "true"],
+    ["allows only what its branches have", "false"],
+  ] as const;
+
+  it.each(settings)("is fetched by its id, or named in the error, from a server that %s", async (_what, allowed) => {
+    await using plain = await startPlainGitServer(join(directory.path, "served"));
+    git(bare, "config", "uploadpack.allowAnySHA1InWant", allowed);
+    const { gone, sha } = overwrite();
+    const all = mirrors({ serverUrl: plain.url });
+    using mirror = await all.refresh(HELLO, undefined, signal);
+    const wanted = { kind: "commit", sha: gone, ref: "refs/heads/main" } as const;
+    expect(await findWanted(mirror, wanted, "main")).toMatchObject({ kind: "missing", again: true });
+    const fetched = all.fetchCommit(mirror, gone, signal);
+    if (allowed === "false") {
+      await expect(fetched).rejects.toMatchObject({ code: "GIT_FAILED", message: expect.stringContaining(gone) });
+      expect(await findWanted(mirror, wanted, "main")).toMatchObject({ kind: "missing" });
+      return;
+    }
+    await fetched;
+    expect(await findWanted(mirror, wanted, "main")).toEqual({ kind: "found", sha: gone, ref: "refs/heads/main" });
+    await using checkout = await checkOut(mirror, wishOf(gone, "refs/heads/main"), scratch());
+    expect(readFileSync(join(checkout.directory, "a.txt"), "utf8")).toBe("gone\n");
+    expect(git(checkout.directory, "rev-parse", "origin/main")).toBe(sha);
+    // What only has a name of ours is no branch of the repository.
+    expect(git(checkout.directory, "for-each-ref", "refs/hearth")).toBe("");
+    using again = await all.refresh(HELLO, undefined, signal);
+    expect(await findWanted(again, wanted, "main")).toMatchObject({ kind: "found" });
+  });
+
+  it("is fetched from a path on this host, whatever that repository allows", async () => {
+    const repositories = join(directory.path, "repositories");
+    createRepository(join(repositories, "mine"), { "a.txt": "1" });
+    const mine = join(repositories, "mine");
+    git(mine, "remote", "add", "origin", "https://github.com/octo/hello.git");
+    const gone = commit(mine, { "a.txt": "2" });
+    git(mine, "reset", "-q", "--hard", "HEAD~1");
+    const all = mirrors({ local: await findLocalRepositories(repositories) });
+    using mirror = await all.withCommit(HELLO, gone, signal);
+    await using checkout = await checkOut(mirror, wishOf(gone), scratch());
+    expect(readFileSync(join(checkout.directory, "a.txt"), "utf8")).toBe("2");
+  });
+
+  it("comes back with a mirror that was lost", async () => {
+    const { gone } = overwrite();
+    using mirror = await mirrors().withCommit(HELLO, gone, signal);
+    expect(await findWanted(mirror, { kind: "default" }, "main")).toMatchObject({ kind: "found" });
+    expect(await findWanted(mirror, { kind: "commit", sha: gone, ref: "" }, "main")).toMatchObject({ kind: "found" });
+    await expect(mirrors().withCommit(HELLO, "1".repeat(40), signal)).rejects.toMatchObject({
+      code: "GIT_FAILED",
+      message: expect.stringContaining("1".repeat(40)),
+    });
   });
 });
 

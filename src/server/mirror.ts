@@ -3,9 +3,9 @@
  * run's commit is taken from later. Nothing of the repository's own configuration, hooks or submodules is obeyed.
  * Source: SECURITY-RELIABILITY A18, ACTIONS-CONTRACT §7.2.
  */
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { bareRepository, findCommit } from "../git/file-at-commit.ts";
+import { bareRepository, findCommit, findCommitById } from "../git/file-at-commit.ts";
 import { git } from "../git/git.ts";
 import { networkGit } from "../git/network-git.ts";
 import type { Remote } from "../git/network-git.ts";
@@ -14,6 +14,8 @@ import type { RepositoryName } from "../git/remote-url.ts";
 import { EngineError } from "../lib/engine-error.ts";
 import { lockFile } from "../lib/file-lock.ts";
 import type { WantedCommit } from "./event-of-delivery.ts";
+import { createMirrorHolds } from "./mirror-holds.ts";
+import type { MirrorHolds } from "./mirror-holds.ts";
 import type { LocalRepository } from "./repository-path.ts";
 
 export interface MirrorSettings {
@@ -34,9 +36,17 @@ export interface Mirrors {
    * Fetches branches, tags and, of a pull request, its merge commit. Throws GIT_FAILED when the server cannot be asked; may be called by
    * several at once.
    */
-  refresh(repository: RepositoryName, pullRequest: number | undefined, signal: AbortSignal): Promise<Mirror>;
+  refresh(repository: RepositoryName, pullRequest: number | undefined, signal: AbortSignal): Promise<HeldMirror>;
+  /**
+   * Fetches a commit by its id, which GitHub allows, also where no branch leads to it any more; nothing where it is here. Throws GIT_FAILED,
+   * with the commit's id, when the server does not give it.
+   */
+  fetchCommit(mirror: Mirror, sha: string, signal: AbortSignal): Promise<void>;
+  /** With this commit, fetched where it is missing. Throws as `refresh` and `fetchCommit` do. */
+  withCommit(repository: RepositoryName, sha: string, signal: AbortSignal): Promise<HeldMirror>;
   /** As it is; it need not be there. */
   at(repository: RepositoryName): Mirror;
+  readonly holds: MirrorHolds;
 }
 
 export interface Mirror extends RepositoryName {
@@ -44,9 +54,12 @@ export interface Mirror extends RepositoryName {
   readonly directory: string;
 }
 
+/** Until disposal it loses nothing that it has. */
+export interface HeldMirror extends Mirror, Disposable {}
+
 export type FoundCommit =
   | { readonly kind: "found"; readonly sha: string; readonly ref: string }
-  /** `again`: GitHub may still be about to make it. */
+  /** `again`: it may still come. */
   | { readonly kind: "missing"; readonly reason: string; readonly again: boolean };
 
 export function createMirrors(settings: MirrorSettings): Mirrors {
@@ -56,34 +69,84 @@ export function createMirrors(settings: MirrorSettings): Mirrors {
     name,
     directory: join(directory, owner.toLowerCase(), `${name.toLowerCase()}.git`),
   });
+  const holds = createMirrorHolds();
+  const remoteOf = async (repository: RepositoryName): Promise<Remote> => ({
+    serverUrl,
+    token: await token(repository),
+    directory,
+    maxFileBytes: MAX_PACK_BYTES,
+    ...(retryAfterMs !== undefined && { retryAfterMs }),
+  });
+
+  /** `work` while nobody else writes to the mirror, or cleans it up. */
+  async function hold(repository: RepositoryName, signal: AbortSignal, work: (mirror: Mirror) => Promise<void>) {
+    const mirror = at(repository);
+    const held = holds.hold(mirror.directory);
+    try {
+      await mkdir(mirror.directory, { recursive: true, mode: 0o700 });
+      await using _ = await lockFile(lockOf(mirror), () => undefined, signal);
+      await git(["init", "--quiet", "--bare", "--template=", mirror.directory], { cwd: directory });
+      await work(mirror);
+      // When it was used is read from it.
+      await utimes(join(mirror.directory, "config"), new Date(), new Date());
+    } catch (error) {
+      held[Symbol.dispose]();
+      throw error;
+    }
+    return { ...mirror, [Symbol.dispose]: () => held[Symbol.dispose]() };
+  }
+
+  async function fetchNames(mirror: Mirror, pullRequest: number | undefined, signal: AbortSignal): Promise<void> {
+    const source = local.find((one) => isSameName(one, mirror));
+    if (source !== undefined) return fetchLocally(directory, mirror, source, refSpecs(pullRequest));
+    const remote = await remoteOf(mirror);
+    const place = bareRepository(mirror.directory);
+    const url = remoteUrl(remote, mirror);
+    await networkGit(remote, [...FETCH, "--", url, ...refSpecs(pullRequest)], signal, place);
+    const head = await networkGit(remote, ["ls-remote", "--symref", "--", url, "HEAD"], signal, place);
+    await setHead(mirror, /^ref: (?<ref>refs\/heads\/\S+)\tHEAD$/mu.exec(head)?.groups?.["ref"]);
+  }
+
+  async function fetchById(mirror: Mirror, sha: string, signal: AbortSignal): Promise<void> {
+    const place = bareRepository(mirror.directory);
+    if ((await findCommitById(place, sha)) === sha) return;
+    const wanted = [`+${sha}:${KEPT_COMMITS}${sha}`];
+    const source = local.find((one) => isSameName(one, mirror));
+    try {
+      if (source !== undefined) return await fetchLocally(directory, mirror, source, wanted);
+      const remote = await remoteOf(mirror);
+      await networkGit(remote, [...FETCH, "--", remoteUrl(remote, mirror), ...wanted], signal, place);
+    } catch (error) {
+      if (!(error instanceof EngineError)) throw error;
+      const what = `commit ${sha} of ${mirror.owner}/${mirror.name}`;
+      throw new EngineError("GIT_FAILED", `Cannot fetch ${what}: ${error.message}`, { cause: error });
+    }
+  }
+
   return {
     at,
-    async refresh(repository, pullRequest, signal) {
-      const mirror = at(repository);
-      await mkdir(mirror.directory, { recursive: true, mode: 0o700 });
-      await using _ = await lockFile(`${mirror.directory}.lock`, () => undefined, signal);
-      await git(["init", "--quiet", "--bare", "--template=", mirror.directory], { cwd: directory });
-      const source = local.find((one) => isSameName(one, repository));
-      if (source !== undefined) {
-        await fetchLocally(directory, mirror, source, pullRequest);
-        return mirror;
-      }
-      const remote: Remote = {
-        serverUrl,
-        token: await token(repository),
-        directory,
-        maxFileBytes: MAX_PACK_BYTES,
-        ...(retryAfterMs !== undefined && { retryAfterMs }),
-      };
-      const place = bareRepository(mirror.directory);
-      const url = remoteUrl(remote, repository);
-      await networkGit(remote, [...FETCH, "--", url, ...refSpecs(pullRequest)], signal, place);
-      const head = await networkGit(remote, ["ls-remote", "--symref", "--", url, "HEAD"], signal, place);
-      await setHead(mirror, /^ref: (?<ref>refs\/heads\/\S+)\tHEAD$/mu.exec(head)?.groups?.["ref"]);
-      return mirror;
+    holds,
+    refresh: (repository, pullRequest, signal) =>
+      hold(repository, signal, (mirror) => fetchNames(mirror, pullRequest, signal)),
+    async fetchCommit(mirror, sha, signal) {
+      using _ = await hold(mirror, signal, (same) => fetchById(same, sha, signal));
     },
+    withCommit: (repository, sha, signal) =>
+      hold(repository, signal, async (mirror) => {
+        if ((await findCommitById(bareRepository(mirror.directory), sha)) === sha) return;
+        await fetchNames(mirror, undefined, signal);
+        await fetchById(mirror, sha, signal);
+      }),
   };
 }
+
+/** Held by whoever writes to the mirror. */
+export function lockOf({ directory }: Pick<Mirror, "directory">): string {
+  return `${directory}.lock`;
+}
+
+/** Names of commits that must stay, whatever branches and tags do. */
+export const KEPT_COMMITS = "refs/hearth/commits/";
 
 /** Of a repository that a person works with; the disk is the operator's. */
 const MAX_PACK_BYTES = 16 * 1024 ** 3;
@@ -111,14 +174,14 @@ async function fetchLocally(
   directory: string,
   mirror: Mirror,
   { gitDir }: LocalRepository,
-  pullRequest: number | undefined,
+  wanted: readonly string[],
 ): Promise<void> {
   const place = bareRepository(mirror.directory);
   // The other end of git reads this file alone, and the repository may be another user's: the operator said where it is.
   const config = join(directory, "gitconfig");
-  await writeFile(config, "[safe]\n\tdirectory = *\n", { mode: 0o600 });
+  await writeFile(config, "[safe]\n\tdirectory = *\n[uploadpack]\n\tallowAnySHA1InWant = true\n", { mode: 0o600 });
   const env = { ...place.env, GIT_ALLOW_PROTOCOL: "file", GIT_CONFIG_GLOBAL: config, GIT_CONFIG_NOSYSTEM: "1" };
-  await git([...FETCH, "--", gitDir, ...refSpecs(pullRequest)], { cwd: place.cwd, env });
+  await git([...FETCH, "--", gitDir, ...wanted], { cwd: place.cwd, env });
   const head = await git(["symbolic-ref", "--quiet", "HEAD"], { ...bareRepository(gitDir), answers: [1] });
   await setHead(mirror, head.toString().trim() || undefined);
 }
@@ -151,8 +214,9 @@ export async function findWanted(mirror: Mirror, wanted: WantedCommit, defaultBr
     const sha = await findCommit(place, [name]);
     if (sha !== undefined) return { kind: "found", sha, ref: wanted.kind === "commit" ? fullName(wanted.ref) : name };
   }
-  const what = names[0] ?? "a commit";
-  return { kind: "missing", reason: `the repository has no ${what} any more`, again: false };
+  const what = wanted.kind === "commit" ? `commit ${wanted.sha}` : (names[0] ?? "such ref");
+  // GitHub may tell of a commit before all of its servers have it.
+  return { kind: "missing", reason: `the repository has no ${what} any more`, again: wanted.kind === "commit" };
 }
 
 /**
@@ -174,7 +238,7 @@ function namesOf(wanted: Extract<WantedCommit, { kind: "default" | "ref" }>, def
 }
 
 /** Empty for what is none, a commit's id among them. */
-function fullName(ref: string): string {
+export function fullName(ref: string): string {
   if (!isRefName(ref) || /^[0-9a-f]{40}$/u.test(ref)) return "";
   return ref.startsWith("refs/") ? ref : `refs/heads/${ref}`;
 }

@@ -8,9 +8,10 @@ import { EngineError } from "../lib/engine-error.ts";
 import type { Plan, PlanResult } from "../plan/plan.ts";
 import type { SelectRequest, Selection } from "../select/select-workflows.ts";
 import { textIn } from "./payload.ts";
-import { textsOf, workflowsOf } from "./commit-texts.ts";
+import { textsOf, WORKFLOWS, workflowsOf } from "./commit-texts.ts";
 import type { Happening, Start } from "./event-of-delivery.ts";
 import { fp } from "./fail-point.ts";
+import { fullName } from "./mirror.ts";
 import type { rehearse } from "./rehearse.ts";
 import type { NewServerRun } from "./server-store.ts";
 
@@ -116,6 +117,19 @@ export async function planCommit(
   };
 }
 
+/**
+ * Where there is no commit to plan. One that was named by its id gives a run that says so, of all workflows since nobody knows which it
+ * would have started; of a name that is gone, or a pull request that moved on, another delivery tells.
+ */
+export function withoutCommit(happening: Happening, start: Start, reason: string): PlannedCommit {
+  const { wanted } = start;
+  if (wanted.kind !== "commit") return { runs: [], reasons: [reason] };
+  const runOf = runsFor(happening, start, { sha: wanted.sha, ref: fullName(wanted.ref) });
+  return { runs: [runOf({ workflow: WORKFLOWS, refusal: reason.slice(0, MAX_REFUSAL), declaredSteps: 0 })], reasons: [] };
+}
+
+const MAX_REFUSAL = 1_000;
+
 const PASSING: readonly string[] = ["GIT_FAILED", "ACTION_UNAVAILABLE"];
 
 /** A dispatch names its workflow by its path or by the name of its file. */
@@ -134,7 +148,7 @@ function mayStart(event: string, text: string | undefined): boolean {
 type Different = Pick<NewServerRun, "workflow" | "declaredSteps"> &
   Partial<Pick<NewServerRun, "refusal" | "ref" | "waitsFor">>;
 
-function runsFor(happening: Happening, start: Start, { sha, ref }: CheckedOut): (run: Different) => NewServerRun {
+function runsFor(happening: Happening, start: Start, { sha, ref }: Omit<CheckedOut, "directory">): (run: Different) => NewServerRun {
   const { owner, name } = happening.repository;
   const { actor, pullRequest, inputs } = happening;
   const { event, trust, headSha = sha } = start;

@@ -186,6 +186,26 @@ describe("a delivery", { timeout: 90_000 }, () => {
     expect(runs()).toEqual([]);
   });
 
+  it("runs the very commit that was pushed, also when it was pushed over before anybody looked", async () => {
+    const gone = publish({ ".github/workflows/ci.yml": workflow("push", "echo gone"), "gone.txt": "" });
+    const guid = push(gone);
+    git(work, "reset", "-q", "--hard", "HEAD~1");
+    publish({ "other.txt": "" });
+    await planAll();
+    expect(settled(guid).state).toBe("planned");
+    expect(runs()).toMatchObject([{ sha: gone, headSha: gone, ref: "refs/heads/main", refusal: undefined }]);
+  });
+
+  it("is an error that names the commit where nobody has it any more", async () => {
+    const gone = "1".repeat(40);
+    const guid = push(gone);
+    await planAll();
+    expect(settled(guid).state).toBe("planned");
+    expect(runs()).toMatchObject([
+      { sha: gone, workflow: ".github/workflows", state: "queued", refusal: expect.stringContaining(`commit ${gone}`) },
+    ]);
+  });
+
   it("is ignored where there are no workflows, whatever other YAML there is", async () => {
     git(work, "rm", "-rq", ".github");
     publish({ "docs/config.yml": workflow("push") });
@@ -390,8 +410,8 @@ describe("trouble that may pass", { timeout: 90_000 }, () => {
     });
     expect(order.slice(0, 2)).toEqual(["away", "hello"]);
     expect(order.filter((name) => name === "away")).toHaveLength(4);
-    expect(settled(away)).toMatchObject({ state: "ignored", reason: expect.stringContaining("any more") });
-    expect(runs()).toHaveLength(1);
+    expect(settled(away)).toMatchObject({ state: "planned" });
+    expect(runs()).toHaveLength(2);
   });
 
   it("that is a fault of ours is given up after a few tries", async () => {

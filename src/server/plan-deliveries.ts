@@ -11,10 +11,10 @@ import { eventOfDelivery } from "./event-of-delivery.ts";
 import type { Happening, Start } from "./event-of-delivery.ts";
 import { fp } from "./fail-point.ts";
 import { defaultBranchOf, findWanted } from "./mirror.ts";
-import type { FoundCommit, Mirrors } from "./mirror.ts";
+import type { FoundCommit, Mirror, Mirrors } from "./mirror.ts";
 import { parsePayload } from "./payload.ts";
 import type { Payload } from "./payload.ts";
-import { planCommit } from "./plan-commit.ts";
+import { planCommit, withoutCommit } from "./plan-commit.ts";
 import type { CommitPlanner, PlannedCommit } from "./plan-commit.ts";
 import type { ServerLog } from "./server-log.ts";
 import type { Delivery, DeliveryEnd, NewReport, ServerRun, ServerStore } from "./server-store.ts";
@@ -54,8 +54,8 @@ const RETRY_MS = 2_000;
 const LONGEST_WAIT_MS = 600_000;
 /** Twelve hours of a server that cannot be asked; GitHub has the delivery for three days. */
 const MOST_TRIES = 80;
-/** A minute for GitHub to make the merge commit of a pull request. */
-const MERGE_TRIES = 6;
+/** A minute for GitHub to make the merge commit of a pull request, or to have a pushed commit on all of its servers. */
+const MISSING_TRIES = 6;
 /** What another process accepts is found so soon. */
 const POLL_MS = 2_000;
 const DELIVERY_DEADLINE_MS = 900_000;
@@ -163,21 +163,21 @@ async function planStarts(
   signal: AbortSignal,
 ): Promise<readonly PlannedCommit[]> {
   fp("before_mirror");
-  const mirror = await parts.mirrors.refresh(happening.repository, happening.pullRequest, signal);
+  using mirror = await parts.mirrors.refresh(happening.repository, happening.pullRequest, signal);
   const defaultBranch = happening.defaultBranch ?? (await defaultBranchOf(mirror));
   const planned: PlannedCommit[] = [];
   const gate = { rehearse: parts.rehearse, operator: parts.askedEnvironments };
   const planner = { ...parts, asksFirst: createEnvironmentGate(gate, bareRepository(mirror.directory), defaultBranch) };
   const found = new Map<Start, FoundCommit>();
-  for (const start of starts) found.set(start, await findWanted(mirror, start.wanted, defaultBranch));
+  for (const start of starts) found.set(start, await findOrFetch(parts.mirrors, mirror, start, defaultBranch, signal));
   for (const commit of found.values()) {
     // It may be there in a moment; nothing is settled before that.
-    if (commit.kind === "missing" && commit.again && tries < MERGE_TRIES)
+    if (commit.kind === "missing" && commit.again && tries < MISSING_TRIES)
       throw new EngineError("GIT_FAILED", commit.reason);
   }
   for (const [start, commit] of found) {
     if (commit.kind === "missing") {
-      planned.push({ runs: [], reasons: [commit.reason] });
+      planned.push(withoutCommit(happening, start, commit.reason));
       continue;
     }
     signal.throwIfAborted();
@@ -186,6 +186,27 @@ async function planStarts(
     planned.push(await planCommit(planner, happening, start, { ...commit, directory: checkout.directory }));
   }
   return planned;
+}
+
+/** A commit that no branch or tag leads to any more is asked for by its id. */
+async function findOrFetch(
+  mirrors: Mirrors,
+  mirror: Mirror,
+  { wanted }: Start,
+  defaultBranch: string,
+  signal: AbortSignal,
+): Promise<FoundCommit> {
+  const found = await findWanted(mirror, wanted, defaultBranch);
+  if (found.kind === "found" || wanted.kind !== "commit") return found;
+  try {
+    await mirrors.fetchCommit(mirror, wanted.sha, signal);
+  } catch (error) {
+    signal.throwIfAborted();
+    // The names were fetched a moment ago, so that it is the commit which is not to be had.
+    if (error instanceof EngineError) return { ...found, reason: error.message };
+    throw error;
+  }
+  return findWanted(mirror, wanted, defaultBranch);
 }
 
 function messageOf(error: unknown): string {

@@ -3,17 +3,18 @@
  * delivery, in a process with limits first, and again only when the branch has moved.
  */
 import { bareRepository, findCommit } from "../git/file-at-commit.ts";
+import type { RepositoryName } from "../git/remote-url.ts";
 import { schedulesOf } from "../plan/schedule.ts";
 import { readWorkflow } from "../workflow/read-workflow.ts";
 import { checkOut } from "./checkout.ts";
 import { textsOf, workflowsOf } from "./commit-texts.ts";
 import { defaultBranchOf } from "./mirror.ts";
-import type { Mirror, Mirrors } from "./mirror.ts";
+import type { Mirrors } from "./mirror.ts";
 import type { rehearse } from "./rehearse.ts";
 import type { ScheduleEntry } from "./schedule-runs.ts";
 
 export interface ScheduleSourceParts {
-  readonly mirrors: Pick<Mirrors, "at">;
+  readonly mirrors: Pick<Mirrors, "at" | "withCommit">;
   /** `owner/name`. */
   readonly repositories: () => readonly string[];
   readonly rehearse: typeof rehearse;
@@ -35,7 +36,7 @@ export function createScheduleSource(parts: ScheduleSourceParts): () => Promise<
       if (sha === undefined) continue;
       let found = known.get(repository);
       if (found?.sha !== sha) {
-        found = { sha, entries: await entriesAt(parts, mirror, { sha, ref, repository }) };
+        found = { sha, entries: await entriesAt(parts, { owner, name }, { sha, ref, repository }) };
         known.set(repository, found);
       }
       all.push(...found.entries);
@@ -44,11 +45,14 @@ export function createScheduleSource(parts: ScheduleSourceParts): () => Promise<
   };
 }
 
+const DEADLINE_MS = 900_000;
+
 async function entriesAt(
-  { rehearse: check, scratch, serverUrl }: ScheduleSourceParts,
-  mirror: Mirror,
+  { mirrors, rehearse: check, scratch, serverUrl }: ScheduleSourceParts,
+  name: RepositoryName,
   { sha, ref, repository }: { readonly sha: string; readonly ref: string; readonly repository: string },
 ): Promise<readonly ScheduleEntry[]> {
+  using mirror = await mirrors.withCommit(name, sha, AbortSignal.timeout(DEADLINE_MS));
   await using checkout = await checkOut(mirror, { sha, ref, serverUrl }, scratch);
   const texts = (await textsOf(checkout.directory, await workflowsOf(checkout.directory))).filter(
     ({ kind, text }) => kind === "workflow" && text.includes("schedule"),

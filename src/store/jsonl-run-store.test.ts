@@ -248,6 +248,25 @@ describe("run ids and numbers", () => {
     expect(numbers).toEqual([1, 2, 1, 1, 3]);
   });
 
+  it("keep the number in a further attempt, as on GitHub, and give none twice", async () => {
+    const create = async (attemptOf?: string) => {
+      const writer = await store.create({ ...ci, attemptOf });
+      await writer.close();
+      return writer;
+    };
+    await create();
+    const first = await create();
+    const again = await create(first.run);
+    const third = await create(again.run);
+    expect([first, again, third].map(({ runNumber }) => runNumber)).toEqual([2, 2, 2]);
+    expect(await store.find(third.run)).toMatchObject({ runNumber: 2 });
+    expect(await store.find(third.run)).not.toHaveProperty("attemptOf");
+    expect((await create()).runNumber).toBe(3);
+    await store.remove(third.run);
+    const ofNothing = [await create(third.run), await create("../../etc"), await create("zzzzzzzzzzz")];
+    expect(ofNothing.map(({ runNumber }) => runNumber)).toEqual([4, 5, 6]);
+  });
+
   it("are never given twice, also at the same moment with the same randomness", async () => {
     const random = [0.5, 0.5, 0.7];
     const unlucky = createJsonlRunStore({ stateDir, now: () => clockMs, random: () => random.shift() ?? 0 });

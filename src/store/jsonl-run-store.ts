@@ -39,17 +39,23 @@ export function createJsonlRunStore({ stateDir, now, random, onRemoved }: RunSto
   const runsDir = join(stateDir, "runs");
   const numbersDir = join(stateDir, "run-numbers");
 
-  async function create(run: NewRun): Promise<RunWriter> {
+  async function create({ attemptOf, ...run }: NewRun): Promise<RunWriter> {
     makePrivateDir(stateDir, runsDir);
     makePrivateDir(stateDir, numbersDir);
     const startedAtMs = now();
     const id = makeRunDir(runsDir, startedAtMs, random);
-    const runNumber = takeRunNumber(join(numbersDir, workflowKey(run)));
+    const runNumber = numberOf(attemptOf) ?? takeRunNumber(join(numbersDir, workflowKey(run)));
     const startedAt = new Date(startedAtMs).toISOString();
     const content = { run: id, runNumber, ...run, startedAt, process: identifyProcess(process.pid) };
     writeFileSync(join(runsDir, id, "run.json"), `${JSON.stringify(content)}\n`, { flag: "wx", mode: 0o600 });
     await forgetOldRuns();
     return openEventWriter({ run: id, runNumber, path: join(runsDir, id, "events.jsonl"), now });
+  }
+
+  function numberOf(run: string | undefined): number | undefined {
+    if (run === undefined || !isRunId(run)) return undefined;
+    const parsed = safeParse(RunFile, readJson(join(runsDir, run, "run.json")));
+    return parsed.success ? parsed.data.runNumber : undefined;
   }
 
   async function list(): Promise<readonly StoredRun[]> {

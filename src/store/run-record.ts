@@ -26,6 +26,8 @@ export interface RunRecord {
   readonly attempt: number;
   /** The first attempt, where this is a later one. */
   readonly firstRun: string | undefined;
+  /** Declared steps that it can be gone back to: moments that were kept when they were taken. */
+  readonly checkpoints: readonly { readonly job: JobKey; readonly before: number }[];
   /** The checkpoint that it goes on from: what was before it ran in that run. */
   readonly from: { readonly run: string; readonly job: JobKey; readonly step: number } | undefined;
   readonly provider: ProviderName | undefined;
@@ -111,7 +113,10 @@ export function foldRecord(events: Iterable<RunEvent>): RunRecord {
 }
 
 /** For readers that watch: a record they own and advance with `applyEvent`. */
-export type GrowingRecord = Mutable<Omit<RunRecord, "machines" | "jobs" | "annotations" | "summaries">> & {
+export type GrowingRecord = Mutable<
+  Omit<RunRecord, "machines" | "jobs" | "annotations" | "summaries" | "checkpoints">
+> & {
+  checkpoints: { job: JobKey; before: number }[];
   machines: Mutable<MachineRecord>[];
   jobs: GrowingJob[];
   annotations: (StepRef & { annotation: AnnotationFields })[];
@@ -129,6 +134,7 @@ export function emptyRecord(): GrowingRecord {
     attempt: 1,
     firstRun: undefined,
     from: undefined,
+    checkpoints: [],
     provider: undefined,
     model: undefined,
     waitingFor: undefined,
@@ -157,6 +163,9 @@ export function applyEvent(record: GrowingRecord, event: RunEvent): void {
       record.provider = event.provider;
       record.model = event.model;
       record.counts = { ...record.counts, declared: event.declaredSteps };
+      return;
+    case "checkpoint":
+      record.checkpoints.push({ job: event.job, before: event.before });
       return;
     case "waiting":
       if (event.job === undefined) record.waitingFor = event.group;

@@ -5,7 +5,10 @@
 import type { RunEvent, RunEventBody } from "./run-event.ts";
 
 export interface RunStore {
-  /** Takes the next run number of this workflow in this repository. Safe from any number of processes at once. */
+  /**
+   * Takes the next run number of this workflow in this repository; a further attempt keeps the number of the one before. Safe from any
+   * number of processes at once.
+   */
   create(run: NewRun): Promise<RunWriter>;
   /** Newest first. A run that cannot be read is left out of the list rather than hiding the others. */
   list(): Promise<readonly StoredRun[]>;
@@ -24,6 +27,8 @@ export interface NewRun {
   readonly workflow: string;
   /** GitHub's name of the event. */
   readonly event: string;
+  /** An earlier attempt, by id; one that is not kept any more makes this a run with a number of its own. */
+  readonly attemptOf?: string | undefined;
 }
 
 export interface RunWriter {
@@ -43,7 +48,7 @@ export interface RunWriter {
   close(): Promise<void>;
 }
 
-export interface StoredRun extends NewRun {
+export interface StoredRun extends Omit<NewRun, "attemptOf"> {
   readonly run: string;
   readonly runNumber: number;
   /** ISO 8601. */

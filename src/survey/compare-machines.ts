@@ -4,7 +4,7 @@
  */
 import { compareFiles, compareListeners, compareProcesses, decide, isRegular } from "./compare-surveys.ts";
 import type { FileChange } from "./compare-surveys.ts";
-import type { FileContent, Listener, Survey, SurveyedProcess } from "./survey.ts";
+import type { FileContent, Listener, Survey, SurveyedFile, SurveyedProcess } from "./survey.ts";
 import { readContents, takeSurvey } from "./take-survey.ts";
 import type { SurveyedMachine } from "./take-survey.ts";
 
@@ -101,9 +101,10 @@ async function look(
 
 /** What one of two did not enter and the other did is to be known of both. Adds to `own`. */
 async function lookFurther(machine: SurveyedMachine, own: Survey, other: Survey, signal: AbortSignal): Promise<void> {
-  const roots = [...own.untouched].filter((path) => !other.untouched.has(path));
+  const roots = [...own.untouched].filter((path) => !isOrIsBelow(path, other.untouched));
   if (roots.length === 0) return;
-  const below = [...other.untouched].filter((path) => roots.some((root) => path.startsWith(`${root}/`)));
+  const entered = new Set(roots);
+  const below = [...other.untouched].filter((path) => isOrIsBelow(path, entered));
   const skip = [...notLookedAt(machine.layout), ...below];
   const wish = { kind: "look" as const, roots, layered: [], maxEntries: MAX_ENTRIES };
   const { survey } = await takeSurvey(machine, { ...wish, skip }, signal);
@@ -113,6 +114,13 @@ async function lookFurther(machine: SurveyedMachine, own: Survey, other: Survey,
     const file = other.files.get(path);
     if (file !== undefined) own.files.set(path, file);
   }
+}
+
+function isOrIsBelow(path: string, directories: ReadonlySet<string>): boolean {
+  for (let end = path.length; end > 0; end = path.lastIndexOf("/", end - 1)) {
+    if (directories.has(path.slice(0, end))) return true;
+  }
+  return false;
 }
 
 async function both(
@@ -128,26 +136,15 @@ async function both(
   ]);
 }
 
+/** Files of which there is something to show, in each of the two. */
 function toShow(
   files: readonly FileChange[],
-  { contentBytes }: CompareOptions,
+  { contentBytes = -1 }: CompareOptions,
 ): { readonly before: readonly string[]; readonly after: readonly string[] } {
-  if (contentBytes === undefined) return { before: [], after: [] };
-  const fits = (file: FileChange["path"] | undefined): file is string => file !== undefined;
-  const wanted = files.filter((change) => change.kind !== "changed" || change.aspects.includes("content"));
-  const pathIn = (change: FileChange, side: "before" | "after"): string | undefined => {
-    const file =
-      side === "before"
-        ? "before" in change
-          ? change.before
-          : undefined
-        : "after" in change
-          ? change.after
-          : undefined;
-    return file !== undefined && isRegular(file) && file.sizeBytes <= contentBytes ? change.path : undefined;
-  };
+  const shown = files.filter((change) => change.kind !== "changed" || change.aspects.includes("content"));
+  const fits = (file: SurveyedFile): boolean => isRegular(file) && file.sizeBytes <= contentBytes;
   return {
-    before: wanted.map((change) => pathIn(change, "before")).filter(fits),
-    after: wanted.map((change) => pathIn(change, "after")).filter(fits),
+    before: shown.filter((change) => change.kind !== "added" && fits(change.before)).map(({ path }) => path),
+    after: shown.filter((change) => change.kind !== "removed" && fits(change.after)).map(({ path }) => path),
   };
 }

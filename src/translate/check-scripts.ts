@@ -7,8 +7,19 @@ import type { TranslationRefusal } from "./refusal.ts";
 
 const SYNTAX_WITHIN_MS = 10_000;
 
+/** Scripts that bash has read in this process: an answer is checked by who asks for it and by who takes it. */
+const wellRead = new Set<string>();
+const MAX_WELL_READ = 2_000;
+
 /** Undefined: nothing wrong. Also where this host has no bash. */
 export async function faultOfSyntax(where: string, script: string): Promise<TranslationRefusal | undefined> {
+  if (wellRead.has(script)) return undefined;
+  const fault = await askBash(where, script);
+  if (fault === undefined && wellRead.size < MAX_WELL_READ) wellRead.add(script);
+  return fault;
+}
+
+async function askBash(where: string, script: string): Promise<TranslationRefusal | undefined> {
   try {
     const signal = AbortSignal.timeout(SYNTAX_WITHIN_MS);
     // No variable of ours: BASH_ENV would be run.

@@ -1,7 +1,8 @@
 /** Cells of a matrix that run once what their first steps have in common: each ends as it would have, and the record says who ran what. */
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
 import type { ForkDirectories } from "../../src/engine/matrix-fork-directories.ts";
+import { EngineError } from "../../src/lib/engine-error.ts";
 import { fakeProvider } from "../../src/provider/fake/provider.ts";
 import type { FakeKnobs, FakeProvider } from "../../src/provider/fake/provider.ts";
 import type { Fate, RunEventBody } from "../../src/store/run-event.ts";
@@ -9,17 +10,21 @@ import { testForkDirectories } from "../fork-directories.ts";
 import type { TestForkDirectories } from "../fork-directories.ts";
 import { memoryCheckpoints } from "../memory-checkpoints.ts";
 import { runYaml } from "../run-yaml.ts";
+import { shortenMinutes } from "./short-minutes.ts";
 import type { YamlRun, YamlRunOptions } from "../run-yaml.ts";
+
+shortenMinutes();
 
 const providers: FakeProvider[] = [];
 const directories: TestForkDirectories[] = [];
 
 afterEach(async () => {
-  for (const provider of providers.splice(0)) expect([...provider.live]).toEqual([]);
+  const left = providers.splice(0).flatMap(({ live }) => [...live]);
   for (const made of directories.splice(0)) {
-    expect(await made.left()).toEqual([]);
+    left.push(...(await made.left()));
     await made[Symbol.asyncDispose]();
   }
+  if (left.length > 0) throw new Error(`left behind: ${left.join("; ")}`);
 });
 
 async function forkDirectories(faults?: { readonly failMake: number }): Promise<ForkDirectories> {
@@ -60,6 +65,15 @@ const obey: NonNullable<FakeKnobs["script"]> = (request, { files }) => {
   }
   return { code, output: [["stdout", said.map((text) => `${text}\n`).join("")]] };
 };
+
+/** And the main script of an action saves something for its post. */
+const obeyAndSave: NonNullable<FakeKnobs["script"]> = (request, machine) => {
+  const path = request.env["GITHUB_STATE"] ?? "";
+  if (request.argv.some((word) => word.endsWith("main.js"))) machine.files.set(path, Buffer.from("left=behind\n"));
+  return obey(request, machine);
+};
+
+const endless: NonNullable<FakeKnobs["script"]> = () => ({ untilSignal: (signal) => ({ signal }) });
 
 async function forked(yaml: string, options: YamlRunOptions = {}): Promise<YamlRun> {
   return runYaml(yaml, { provider: machines(), forks: await forkDirectories(), ...options });
@@ -183,12 +197,7 @@ jobs:
         "post.js": "",
       },
     };
-    const script: NonNullable<FakeKnobs["script"]> = (request, machine) => {
-      const path = request.env["GITHUB_STATE"] ?? "";
-      if (request.argv.some((word) => word.endsWith("main.js"))) machine.files.set(path, Buffer.from("left=behind\n"));
-      return obey(request, machine);
-    };
-    const provider = machines({ script });
+    const provider = machines({ script: obeyAndSave });
     const yaml = workflow("\n      - uses: octo/setup@v1", `\n    outputs: { n: "\${{ matrix.n }}" }`);
     const run = await forked(yaml, { provider, actions });
     expect(run.outputs).toEqual({ "a (1)": { n: "1" }, "a (2)": { n: "2" }, "a (3)": { n: "3" } });
@@ -245,6 +254,27 @@ jobs:
     expect(fatesOf(run).get("a (2)/3")).toMatchObject({ kind: "ran", outcome: "success" });
     expect(forks(run)).toEqual([]);
   });
+});
+
+describe("cells of a run that goes on from an earlier one", () => {
+  it("share with those that run now, not with one that had succeeded", async () => {
+    const earlier = {
+      run: "r1",
+      firstRun: "r1",
+      attempt: 2,
+      succeeded: new Map([["a (1)", { outputs: {} }]]),
+    };
+    const run = await forked(SIMPLE, { earlier });
+    expect(forks(run)).toMatchObject([{ job: "a (2)", before: 3, cells: ["a (3)"] }]);
+    expect(run.outcome).toMatchObject({ conclusion: "success", counts: { ran: 4, skipped: 5 } });
+  });
+});
+
+it("cells of a called workflow's matrix share as well", async () => {
+  const files = { ".github/workflows/called.yml": SIMPLE.replace("on: push", "on: workflow_call") };
+  const run = await forked("on: push\njobs: { c: { uses: ./.github/workflows/called.yml } }", { files });
+  expect(forks(run)).toMatchObject([{ job: "c / a (1)", before: 3, cells: ["c / a (2)", "c / a (3)"] }]);
+  expect(run.outcome.conclusion).toBe("success");
 });
 
 describe("a shared step that fails", () => {
@@ -315,9 +345,8 @@ describe("cells share nothing", () => {
       `\n      - run: say first\n      - { uses: octo/sees@v1, with: { given: "\${{ ${given} }}" } }`,
     );
     const run = await forked(yaml, { actions });
-    const [fork] = forks(run);
-    if (manifest.includes("pre:")) expect(fork).toBeUndefined();
-    else expect(fork).toMatchObject({ before: 2 });
+    const shares = manifest.includes("pre:") ? [] : [{ before: 2, cells: ["a (2)", "a (3)"] }];
+    expect(forks(run)).toMatchObject(shares);
     expect(run.outcome.conclusion).toBe("success");
   });
 
@@ -345,22 +374,15 @@ describe("when it goes wrong", () => {
   it.each(["workflow", "job"] as const)(
     "a cell whose copy cannot start runs all of its steps itself, a machine per %s",
     async (machinePer) => {
-      const real = machines();
+      const provider = machines();
       let restores = 0;
-      const provider: FakeProvider = {
-        ...real,
-        restore: async (...given) => {
-          if ((restores += 1) === 1) throw new Error("unexpected");
-          return await (real.restore?.(...given) ?? Promise.reject(new Error("none")));
-        },
-      };
-      const { EngineError } = await import("../../src/lib/engine-error.ts");
       const refusing: FakeProvider = {
         ...provider,
-        restore: (...given) =>
-          provider.restore?.(...given).catch((error: unknown) => {
-            throw new EngineError("MACHINE_START_FAILED", "no place for it", { cause: error });
-          }) ?? Promise.reject(new Error("none")),
+        restore: async (...given) => {
+          restores += 1;
+          if (restores > 1 && provider.restore !== undefined) return await provider.restore(...given);
+          throw new EngineError("MACHINE_START_FAILED", "no place for it");
+        },
       };
       const run = await forked(SIMPLE, { provider: refusing, machinePer });
       expect(run.outcome).toMatchObject({ conclusion: "success", counts: { ran: 7, skipped: 2 } });
@@ -388,6 +410,35 @@ describe("when it goes wrong", () => {
     expect(run.outcome.conclusion).toBe("cancelled");
     expect(run.conclusions).toEqual({ "a (1)": "cancelled", "a (2)": "cancelled", "a (3)": "cancelled" });
     expect(forks(run)).toEqual([]);
+  });
+
+  it("the end of the job's time in the shared part is the end of each cell's own time", async () => {
+    const yaml = workflow("\n      - run: forever\n      - run: say ${{ matrix.n }}", "\n    timeout-minutes: 7");
+    const provider = machines({ script: endless });
+    const run = await forked(yaml, { provider, machinePer: "job" });
+    expect(forks(run)).toEqual([]);
+    expect(provider.provisioned.map(({ execs }) => execs.length)).toEqual([1, 1, 1]);
+    expect(run.conclusions).toEqual({ "a (1)": "cancelled", "a (2)": "cancelled", "a (3)": "cancelled" });
+  });
+
+  it("a cell that waits for another keeps no place from one that shares nothing", async () => {
+    const yaml = `
+on: push
+jobs:
+  a:
+    runs-on: ubuntu-latest
+    strategy: { max-parallel: 2, matrix: { include: [{ n: 1, k: 1 }, { n: 1, k: 2 }, { n: 2, k: 1 }] } }
+    env: { N: "\${{ matrix.n }}" }
+    steps: [{ run: say same }, { run: "say \${{ matrix.k }}" }]`;
+    const started: string[] = [];
+    const run = await forked(yaml, {
+      machinePer: "job",
+      onEvent: (event) => {
+        if (event.type === "job_started") started.push(event.job);
+      },
+    });
+    expect(forks(run)).toMatchObject([{ job: "a (1, 1)", before: 2, cells: ["a (1, 2)"] }]);
+    expect(started.slice(0, 2).toSorted()).toEqual(["a (1, 1)", "a (2, 1)"]);
   });
 
   it("a cancel while the copies start ends them, and nothing of them is left", async () => {

@@ -24,7 +24,7 @@ jobs:
   report:
     needs: [prepare, call]
     runs-on: ubuntu-latest
-    steps: [{ run: 'echo "prepared \${{ needs.prepare.outputs.at }}, attempt \${{ github.run_attempt }}"' }]
+    steps: [{ run: 'echo "prepared \${{ needs.prepare.outputs.at }}, attempt \${{ github.run_attempt }} of #\${{ github.run_number }}"' }]
 `;
 const called = `
 on: workflow_call
@@ -103,13 +103,17 @@ describe("hearth run --failed", () => {
     await rm(flag);
     const third = await run("--failed");
     expect(third.exitCode).toBe(0);
-    expect(third.stdout).toMatch(/\| prepared \d+, attempt 3\n/);
+    expect(third.stdout).toMatch(/\| prepared \d+, attempt 3 of #1\n/);
     expect(third.stdout).toContain("ci.yml  success  2/4 steps (2 skipped)");
     const fourth = await run("--failed");
     expect(fourth).toMatchObject({ exitCode: 4, stdout: "" });
     expect(fourth.stderr).toMatch(/no job of run \w{11} failed, nothing to run again\n$/);
     const runs: unknown = JSON.parse((await place.run(["runs", "--json"])).stdout);
-    expect(runs).toMatchObject([{ attempt: 3, conclusion: "success" }, { attempt: 2 }, { attempt: 1 }]);
+    expect(runs).toMatchObject([
+      { attempt: 3, runNumber: 1, conclusion: "success" },
+      { attempt: 2, runNumber: 1 },
+      { attempt: 1, runNumber: 1 },
+    ]);
     expect(await leftovers(place)).toEqual([]);
   });
 });

@@ -21,7 +21,7 @@ jobs:
       - uses: actions/checkout@v4
       - run: |
           echo "run id $GITHUB_RUN_ID."
-          echo "sha $(git rev-parse HEAD) of $GITHUB_REPOSITORY, attempt $GITHUB_RUN_ATTEMPT, \${{ inputs.level }}"
+          echo "sha $(git rev-parse HEAD) of $GITHUB_REPOSITORY, attempt $GITHUB_RUN_ATTEMPT of #$GITHUB_RUN_NUMBER, \${{ inputs.level }}"
           echo "server's secret: \${GITHUB_WEBHOOK_SECRET:-none}; given: \${{ secrets.KEY || 'none' }}"
       - if: \${{ inputs.level == 'wait' }}
         run: echo waiting; sleep 600
@@ -92,7 +92,7 @@ describe("hearth serve", () => {
     expect(await send("push", push, "guid-1")).toBe(202);
     await until(async () => (await runs())[0]);
     const logs = await hearth("logs", "1", "--follow");
-    expect(logs.stdout).toContain(`sha ${sha} of octo-org/hello, attempt 1`);
+    expect(logs.stdout).toContain(`sha ${sha} of octo-org/hello, attempt 1 of #1`);
     expect(logs.stdout).toContain("server's secret: none; given: none");
     expect(await ended(1)).toMatchObject({ conclusion: "success", headSha: sha, repository: "octo-org/hello" });
     expect(await runs()).toHaveLength(1);
@@ -111,7 +111,7 @@ describe("hearth serve", () => {
       ({ run }: { readonly run: string }) => run,
     );
     const [again, before] = [await hearth("logs", second), await hearth("logs", first)];
-    expect(again.stdout).toContain("attempt 2");
+    expect(again.stdout).toContain("attempt 2 of #1");
     expect(/run id \d+\./u.exec(again.stdout)?.[0]).toBe(/run id \d+\./u.exec(before.stdout)?.[0]);
   });
 

@@ -107,6 +107,8 @@ describe("hearth diff of gVisor machines", () => {
       "+ /opt/hostedtoolcache/new.txt",
       "~ /usr/share/doc/bash/copyright content",
       "~ /usr/share/doc/grep mode",
+      ...["moved", "moved/copyright", "moved/examples"].map((path) => `+ /usr/share/doc/${path}`),
+      ...["sed", "sed/copyright", "sed/examples"].map((path) => `- /usr/share/doc/${path}`),
       "- /usr/share/doc/tar/copyright",
     ]);
     expect(shown(changed).filter((line) => line.startsWith("+ many"))).toHaveLength(51);

@@ -91,6 +91,17 @@ describe("answers", () => {
     expect(second.translator.use).toMatchObject({ cacheHits: 1, cacheFaults: 0 });
   });
 
+  it("are shared through Redis also when several are asked for before it is connected", async () => {
+    await using redis = await startFakeRedis();
+    await using server = await startFakeModel();
+    await using asked = asking(server.url, "openai", { env: { HEARTH_CACHE_URL: redis.url } });
+    await Promise.all(
+      [1, 2, 3, 4, 5].map((number) => asked.translator.translate(aRequest({ reference: `octo/x@v${number}` }), NEVER)),
+    );
+    expect(asked.translator.use.cacheFaults).toBe(0);
+    expect(redis.kept.size).toBe(5);
+  });
+
   it("that somebody has put into a shared cache pass the checks or count for nothing", async () => {
     await using redis = await startFakeRedis();
     await using server = await startFakeModel();

@@ -24,6 +24,20 @@ describe("a model", () => {
     }
   });
 
+  it("may leave line breaks and tabs in its texts as they are, as llama.cpp's grammars let it", async () => {
+    const step = { id: "main", name: "n", shell: "bash", run: "true", if: "", working_directory: "", env: [] };
+    const answer = { steps: [{ ...step, run: 'echo "one"\n\techo two' }], outputs: [], inputs_used: [] };
+    const raw = JSON.stringify(answer).replaceAll("\\n", "\n").replaceAll("\\t", "\t");
+    expect(() => JSON.parse(raw)).toThrow(SyntaxError);
+    await using server = await startFakeModel({ answer: () => raw });
+    await using asked = asking(server.url);
+    const result = await asked.translator.translate(aRequest({ outputsUsed: [] }), NEVER);
+    expect(result).toMatchObject({
+      kind: "translated",
+      manifest: expect.stringMatching(/echo "one"\n +\techo two\n/u),
+    });
+  });
+
   it("is asked once more with what was wrong, and then no more", async () => {
     await using mending = await startFakeModel({ mode: (nth) => (nth === 1 ? "prose" : "good") });
     await using first = asking(mending.url);

@@ -210,7 +210,7 @@ function lookAtProcesses(): void {
   for (const [protocol, listens] of Object.entries(LISTENS)) {
     for (const line of (textOf(`/proc/net/${protocol}`) ?? "").split("\n").slice(1)) {
       const [, local, remote, state, , , , uid, , inode] = line.trim().split(/\s+/u);
-      if (state !== listens || local === undefined || !/:0000$/u.test(remote ?? "")) continue;
+      if (state !== listens || local === undefined || remote?.endsWith(":0000") !== true) continue;
       say("l", protocol, local, Number(uid), owners.get(inode ?? "") ?? 0);
     }
   }

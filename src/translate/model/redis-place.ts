@@ -14,7 +14,8 @@ export function createRedisPlace(url: string): CachePlace {
     try {
       return await work(await store);
     } catch (error) {
-      opened = undefined;
+      // Several fail at once; the connection that the first of them has begun since is not theirs to forget.
+      if (opened === store) opened = undefined;
       await store.then(disconnect, () => undefined);
       throw error;
     }
@@ -43,6 +44,8 @@ async function open(url: string): Promise<Keyv> {
     { url, disableOfflineQueue: true, socket: { connectTimeout: CONNECT_WITHIN_MS, reconnectStrategy: false } },
     { throwOnErrors: true, throwOnConnectError: true, connectionTimeout: CONNECT_WITHIN_MS },
   );
+  // Its client takes what is asked while it connects for asked too early.
+  await store.getClient();
   const keyv = new Keyv({ store, namespace: NAMESPACE, throwOnErrors: true });
   // Each fault rejects an operation as well; an event that nobody hears would end the process.
   keyv.on("error", () => undefined);
