@@ -25,7 +25,7 @@ import { lockState } from "./server/database.ts";
 import { createMirrors } from "./server/mirror.ts";
 import type { Mirrors } from "./server/mirror.ts";
 import { modelNumbers } from "./server/model-numbers.ts";
-import { poolNumbers } from "./server/pool-numbers.ts";
+import { poolHistograms, poolNumbers } from "./server/pool-numbers.ts";
 import type { ModelUse } from "./translate/model/model-translator.ts";
 import { findLocalRepositories } from "./server/repository-path.ts";
 import type { LocalRepository } from "./server/repository-path.ts";
@@ -185,7 +185,8 @@ async function buildParts(foundation: ServerFoundation, building: Building) {
   const github = await openGithubSide({ config, settings, store, log, isLocal });
   const { reporter } = github;
   const token = (repository: RepositoryName): Promise<string | undefined> => github.token(repository);
-  const mirrors = createMirrors({ directory: join(stateDir, "server", "mirrors"), serverUrl, token, local });
+  const mirrorsDirectory = join(stateDir, "server", "mirrors");
+  const mirrors = createMirrors({ directory: mirrorsDirectory, serverUrl, token, local });
   const host = createServerHost({
     store,
     stored,
@@ -227,6 +228,13 @@ async function buildParts(foundation: ServerFoundation, building: Building) {
     now: Date.now,
     entries: parts.createScheduleSource({ mirrors, repositories, scratch, serverUrl, rehearse: parts.rehearse }),
   });
+  const upkeep = {
+    mirrors,
+    directory: mirrorsDirectory,
+    commitsOf: (repository: string) => commitsOf(store, repository, Date.now() - settings.keepMs),
+    ageMs: settings.keepMs,
+    now: Date.now,
+  };
   const retention = parts.startRetention({
     stored,
     store,
@@ -234,6 +242,7 @@ async function buildParts(foundation: ServerFoundation, building: Building) {
     limits: { runs: settings.keepRuns, ageMs: settings.keepMs, sizeBytes: settings.keepBytes },
     sizeOf: (run) => sizeOfRun(foundation, run),
     forgetCaches: () => forgetCaches(config),
+    tidyMirrors: (signal) => parts.tidyMirrors(upkeep, signal),
     now: Date.now,
   });
   const missed = await github.startMissed(repositories, onAccepted);
@@ -246,6 +255,7 @@ async function buildParts(foundation: ServerFoundation, building: Building) {
     // What is to be told is in the outbox before the last of it is sent.
     tellers: [telling, ...senders],
     numbers: [...poolNumbers(foundation.poolMetrics), ...modelNumbers(foundation.modelUse)],
+    histograms: poolHistograms(foundation.poolMetrics),
   };
 }
 
@@ -256,6 +266,7 @@ async function loadParts() {
     { createTakeOver },
     { startChangeTeller },
     { startRetention },
+    { tidyMirrors },
     { createScheduleSource },
     { startSchedules },
   ] = await Promise.all([
@@ -264,15 +275,29 @@ async function loadParts() {
     import("./server/take-over.ts"),
     import("./server/tell-of-changes.ts"),
     import("./server/retention.ts"),
+    import("./server/mirror-upkeep.ts"),
     import("./server/schedule-entries.ts"),
     import("./server/schedule-runs.ts"),
   ]);
   const working = { startDeliveryPlanner, rehearse, createTakeOver, startChangeTeller };
-  return { ...working, startRetention, createScheduleSource, startSchedules };
+  return { ...working, startRetention, tidyMirrors, createScheduleSource, startSchedules };
 }
 
 /** Repositories that had a run among so many have their schedules looked at, and their webhooks for what was missed. */
 const KNOWN_FROM_RUNS = 2_000;
+
+/** Of runs that can still run, or run again. The mirror's name is in lower case. */
+function commitsOf({ runs }: ServerStore, repository: string, sinceMs: number): readonly string[] {
+  const open = (["waiting", "queued", "running"] as const).flatMap((state) => runs.list({ state, limit: MOST_OPEN }));
+  const ended = runs.list({ state: "completed", limit: MOST_ENDED });
+  return [...open, ...ended.filter(({ completedAtMs }) => (completedAtMs ?? sinceMs) >= sinceMs)]
+    .filter((run) => run.repository.toLowerCase() === repository)
+    .map(({ sha }) => sha);
+}
+
+const MOST_OPEN = 100_000;
+/** What is older is fetched by its id when somebody runs it again. */
+const MOST_ENDED = 10_000;
 
 /** Its commit, where it makes one, goes when it is planned. Planning needs no network of the repository's. */
 async function selectApart(foundation: ServerFoundation, scratch: string, request: SelectRequest) {

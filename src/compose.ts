@@ -103,8 +103,11 @@ export function compose(config: Config, environment: NodeJS.ProcessEnv): Hearth 
     async select(request) {
       hostModel.addSecrets(request.secrets ?? []);
       // One process may select again: for a change that it watches, for another project.
-      const own = async (): Promise<string> => join(await scratch(), `select-${randomUUID()}`);
-      const place = { actor: userInfo().username, scratch: own, variable: (name: string) => environment[name] };
+      const place = {
+        actor: userInfo().username,
+        scratch: async () => join(await scratch(), `select-${randomUUID()}`),
+        variable: (name: string) => environment[name],
+      };
       const { snapshot, actions, ...selection } = await selectIn(request, { ...place, takesNetwork });
       parts.set(selection.repository, { snapshot, actions });
       return selection;

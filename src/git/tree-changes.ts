@@ -44,7 +44,7 @@ export async function changesSince(directory: string, commit: Committed): Promis
 }
 
 /** Of `git ls-tree -r -z`. Pure. */
-export function compareListings(before: Buffer, after: Buffer): TreeChanges {
+function compareListings(before: Buffer, after: Buffer): TreeChanges {
   const then = entriesOf(before);
   const now = entriesOf(after);
   return {

@@ -45,6 +45,8 @@ export interface PoolMetrics {
   readonly died: number;
   /** How long runs waited for their machine, warm or cold: how many at most so many ms, the last without a bound. */
   readonly waitMs: readonly { readonly atMost: number; readonly count: number }[];
+  /** All of these waits together, in ms. */
+  readonly waitedMs: number;
 }
 
 interface Warm {
@@ -75,6 +77,7 @@ export function createWarmPool(settings: PoolSettings): WarmPool {
   const closing = new AbortController();
   const counts = { takenWarm: 0, takenCold: 0, made: 0, died: 0 };
   const waits = WAIT_BOUNDS_MS.map((atMost) => ({ atMost, count: 0 }));
+  let waitedMs = 0;
   /** What was asked for last: the next run asks for the same, more often than not. */
   let wanted: MachineSpec | undefined;
   let arrivals = NO_ARRIVALS;
@@ -211,7 +214,9 @@ export function createWarmPool(settings: PoolSettings): WarmPool {
   }
 
   function waited(sinceMs: number): void {
-    const bucket = waits.find(({ atMost }) => now() - sinceMs <= atMost);
+    const waitMs = now() - sinceMs;
+    waitedMs += waitMs;
+    const bucket = waits.find(({ atMost }) => waitMs <= atMost);
     if (bucket !== undefined) bucket.count += 1;
   }
 
@@ -240,7 +245,7 @@ export function createWarmPool(settings: PoolSettings): WarmPool {
     },
     giveUp: () => drop(() => true),
     tend,
-    metrics: () => ({ ready: ready.length, ...counts, waitMs: waits.map((bucket) => ({ ...bucket })) }),
+    metrics: () => ({ ready: ready.length, ...counts, waitMs: waits.map((bucket) => ({ ...bucket })), waitedMs }),
     async [Symbol.asyncDispose]() {
       clearInterval(timer);
       closing.abort(new Error("the pool was closed"));

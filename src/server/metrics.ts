@@ -13,6 +13,7 @@ export interface MetricsParts {
   readonly running: () => number;
   /** Of other parts. */
   readonly numbers?: readonly MetricNumber[];
+  readonly histograms?: readonly MetricHistogram[];
 }
 
 /** Asked for at each reading. */
@@ -25,7 +26,20 @@ export interface MetricNumber {
   readonly value: () => number;
 }
 
-export async function createMetrics({ store, changes, running, numbers = [] }: MetricsParts): Promise<Metrics> {
+/** Counted elsewhere, and asked for at each reading. */
+export interface MetricHistogram {
+  /** As Prometheus wants it. */
+  readonly name: string;
+  readonly help: string;
+  /** In one unit, that of the name; buckets by their bounds, each without those below it. What is beyond the last bound is in none. */
+  readonly read: () => {
+    readonly buckets: readonly { readonly atMost: number; readonly count: number }[];
+    readonly sum: number;
+  };
+}
+
+export async function createMetrics(parts: MetricsParts): Promise<Metrics> {
+  const { store, changes, running, numbers = [], histograms = [] } = parts;
   // CommonJS: in a bundle it has no other names.
   const { default: prometheus } = await import("prom-client");
   const { Registry, Gauge, Counter, Histogram, collectDefaultMetrics } = prometheus;
@@ -80,6 +94,16 @@ export async function createMetrics({ store, changes, running, numbers = [] }: M
   for (const { kind, name, help, value } of single) {
     registry.registerMetric(kind === "gauge" ? gaugeOf(name, help, value) : counterOf(name, help, value));
   }
+  for (const { name, help, read } of histograms) {
+    const get = async () => ({
+      ...{ name, help, type: prometheus.MetricType.Histogram, aggregator: "sum" as const },
+      values: histogramValues(name, read()),
+    });
+    // Its text is made of the second, which reads the buckets that it has itself observed.
+    registry.registerMetric(
+      Object.assign(new Histogram({ name, help, registers: [] }), { get, getForPromString: get }),
+    );
+  }
   const ended = new Counter({
     name: "hearth_runs_completed_total",
     help: "Runs that have ended since the server started",
@@ -106,4 +130,21 @@ export async function createMetrics({ store, changes, running, numbers = [] }: M
   };
   changes.subscribe(note);
   return { contentType: registry.contentType, text: () => registry.metrics() };
+}
+
+/** As Prometheus has them: each bucket with all below it, the last without a bound. */
+function histogramValues(name: string, { buckets, sum }: ReturnType<MetricHistogram["read"]>) {
+  let count = 0;
+  const values = [];
+  for (const { atMost, count: within } of buckets.filter(({ atMost: bound }) => Number.isFinite(bound))) {
+    count += within;
+    values.push({ metricName: `${name}_bucket`, labels: { le: atMost }, value: count });
+  }
+  count += buckets.find(({ atMost }) => !Number.isFinite(atMost))?.count ?? 0;
+  return [
+    ...values,
+    { metricName: `${name}_bucket`, labels: { le: "+Inf" }, value: count },
+    { metricName: `${name}_sum`, labels: {}, value: sum },
+    { metricName: `${name}_count`, labels: {}, value: count },
+  ];
 }

@@ -3,7 +3,7 @@
  * a name nor a run that can still run needs; one that was not used for long goes. Only while nobody reads from it: what is held waits for
  * the next time. Killed at any place the mirror is as good as before. Source: git-gc(1), git-repack(1).
  */
-import { readdir, rm, stat, writeFile } from "node:fs/promises";
+import { readdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { bareRepository, findCommitById } from "../git/file-at-commit.ts";
 import { git } from "../git/git.ts";
@@ -31,6 +31,8 @@ const EVERY_MS = 7 * 24 * 3600_000;
 const DEADLINE_MS = 3600_000;
 /** In the mirror: when it was packed. */
 const PACKED_MARK = "hearth-packed";
+/** No name of a repository ends so after `.git`. */
+const REMOVED = ".removed";
 
 export interface MirrorsTidied {
   readonly packed: number;
@@ -61,6 +63,7 @@ async function mirrorsIn(directory: string): Promise<readonly (readonly [owner: 
   const found: (readonly [string, string])[] = [];
   for (const owner of await directoriesIn(directory)) {
     for (const name of await directoriesIn(join(directory, owner))) {
+      if (name.endsWith(REMOVED)) await rm(join(directory, owner, name), { recursive: true, force: true });
       if (name.endsWith(".git")) found.push([owner, name.slice(0, -".git".length)]);
     }
   }
@@ -78,21 +81,24 @@ async function tidyMirror(
   signal: AbortSignal,
 ): Promise<keyof MirrorsTidied | "nothing"> {
   const { mirrors, commitsOf, ageMs, now } = upkeep;
-  const commits = commitsOf(`${mirror.owner}/${mirror.name}`);
+  const { directory, owner, name } = mirror;
   const isUnused = async () =>
-    commits.length === 0 && now() - ((await modifiedMs(join(mirror.directory, "config"))) ?? now()) > ageMs;
-  if (mirrors.holds.isHeld(mirror.directory)) return "nothing";
+    now() - ((await modifiedMs(join(directory, "config"))) ?? now()) > ageMs &&
+    commitsOf(`${owner}/${name}`).length === 0;
+  if (mirrors.holds.isHeld(directory)) return "nothing";
   if (!(await isUnused()) && !(await isDue(mirror, now()))) return "nothing";
   await using _ = await lockFile(lockOf(mirror), () => undefined, signal);
   // Whoever comes from now on waits for the lock.
-  if (mirrors.holds.isHeld(mirror.directory)) return "nothing";
+  if (mirrors.holds.isHeld(directory)) return "nothing";
   if (await isUnused()) {
-    await rm(mirror.directory, { recursive: true, force: true });
+    // At once, or half of one would be taken for a mirror after a crash.
+    await rename(directory, `${directory}${REMOVED}`);
+    await rm(`${directory}${REMOVED}`, { recursive: true, force: true });
     return "removed";
   }
-  await keepCommits(mirror, commits);
+  await keepCommits(mirror, commitsOf(`${owner}/${name}`));
   await pack(mirror, signal);
-  await writeFile(join(mirror.directory, PACKED_MARK), "", { mode: 0o600 });
+  await writeFile(join(directory, PACKED_MARK), "", { mode: 0o600 });
   return "packed";
 }
 

@@ -125,7 +125,10 @@ export function withoutCommit(happening: Happening, start: Start, reason: string
   const { wanted } = start;
   if (wanted.kind !== "commit") return { runs: [], reasons: [reason] };
   const runOf = runsFor(happening, start, { sha: wanted.sha, ref: fullName(wanted.ref) });
-  return { runs: [runOf({ workflow: WORKFLOWS, refusal: reason.slice(0, MAX_REFUSAL), declaredSteps: 0 })], reasons: [] };
+  return {
+    runs: [runOf({ workflow: WORKFLOWS, refusal: reason.slice(0, MAX_REFUSAL), declaredSteps: 0 })],
+    reasons: [],
+  };
 }
 
 const MAX_REFUSAL = 1_000;
@@ -148,7 +151,11 @@ function mayStart(event: string, text: string | undefined): boolean {
 type Different = Pick<NewServerRun, "workflow" | "declaredSteps"> &
   Partial<Pick<NewServerRun, "refusal" | "ref" | "waitsFor">>;
 
-function runsFor(happening: Happening, start: Start, { sha, ref }: Omit<CheckedOut, "directory">): (run: Different) => NewServerRun {
+function runsFor(
+  happening: Happening,
+  start: Start,
+  { sha, ref }: Omit<CheckedOut, "directory">,
+): (run: Different) => NewServerRun {
   const { owner, name } = happening.repository;
   const { actor, pullRequest, inputs } = happening;
   const { event, trust, headSha = sha } = start;

@@ -202,7 +202,7 @@ describe("a delivery", { timeout: 90_000 }, () => {
     await planAll();
     expect(settled(guid).state).toBe("planned");
     expect(runs()).toMatchObject([
-      { sha: gone, workflow: ".github/workflows", state: "queued", refusal: expect.stringContaining(`commit ${gone}`) },
+      { sha: gone, state: "completed", conclusion: "failure", reason: expect.stringContaining(`commit ${gone}`) },
     ]);
   });
 
@@ -391,7 +391,7 @@ describe("a pull request", { timeout: 90_000 }, () => {
 
 describe("trouble that may pass", { timeout: 90_000 }, () => {
   it("keeps a delivery in the line until it has passed, and holds up no other", async () => {
-    const away = accept("push", { ref: "refs/heads/main", after: "1".repeat(40) }, "octo/away");
+    const away = accept("push", { ref: "refs/heads/main", after: git(work, "rev-parse", "HEAD") }, "octo/away");
     push();
     const order: string[] = [];
     let failures = 3;

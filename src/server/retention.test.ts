@@ -34,21 +34,27 @@ function stored(run: string, ageDays: number, state: RunState = completed): Stor
   };
 }
 
+const signal = new AbortController().signal;
+
 async function forgotten(
   runs: readonly StoredRun[],
   limits: Partial<RetentionLimits>,
   store = createMemoryServerStore({ now: () => NOW, monotonicMs: () => 0 }),
 ): Promise<readonly string[]> {
   const removed: string[] = [];
-  await forgetOld({
-    stored: { list: async () => runs, remove: async (run) => void removed.push(run) },
-    store,
-    limits: { runs: 100, ageMs: 1000 * DAY, sizeBytes: 1e9, ...limits },
-    sizeOf: async () => 10,
-    forgetCaches: async () => undefined,
-    now: () => NOW,
-    log: silentLog,
-  });
+  await forgetOld(
+    {
+      stored: { list: async () => runs, remove: async (run) => void removed.push(run) },
+      store,
+      limits: { runs: 100, ageMs: 1000 * DAY, sizeBytes: 1e9, ...limits },
+      sizeOf: async () => 10,
+      forgetCaches: async () => undefined,
+      tidyMirrors: async () => ({ packed: 0, removed: 0 }),
+      now: () => NOW,
+      log: silentLog,
+    },
+    signal,
+  );
   return removed;
 }
 

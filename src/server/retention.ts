@@ -1,9 +1,10 @@
 /**
  * What a server forgets, so that its disk does not fill: records of runs with their logs and artifacts, by age, number and size, the
- * oldest first; bodies of deliveries; caches that nobody asks for. Never what goes on. Safe to do again at any moment.
+ * oldest first; bodies of deliveries; caches that nobody asks for; mirrors' packs, and mirrors that nobody uses. Never what goes on. Safe to do again at any moment.
  */
 import { EngineError } from "../lib/engine-error.ts";
 import type { RunStore } from "../store/run-store.ts";
+import type { MirrorsTidied } from "./mirror-upkeep.ts";
 import type { ServerLog } from "./server-log.ts";
 import type { ServerLoop } from "./serve.ts";
 import type { ServerStore } from "./server-store.ts";
@@ -15,6 +16,7 @@ export interface RetentionParts {
   /** Of a run's record, log and artifacts. */
   readonly sizeOf: (run: string) => Promise<number>;
   readonly forgetCaches: () => Promise<void>;
+  readonly tidyMirrors: (signal: AbortSignal) => Promise<MirrorsTidied>;
   /** Wall clock, in ms. */
   readonly now: () => number;
   readonly log: ServerLog;
@@ -32,7 +34,7 @@ const EVERY_MS = 3600_000;
 const GIVEN_UP_KEPT = 1_000;
 
 /** Answers how many runs went. */
-export async function forgetOld(parts: RetentionParts): Promise<number> {
+export async function forgetOld(parts: RetentionParts, signal: AbortSignal): Promise<number> {
   const { stored, store, limits, now, log } = parts;
   const all = await stored.list();
   let sizeBytes = 0;
@@ -54,6 +56,8 @@ export async function forgetOld(parts: RetentionParts): Promise<number> {
   const deliveries = store.deliveries.prune(now() - limits.ageMs);
   const reports = store.outbox.prune(GIVEN_UP_KEPT) + forgetCheckRuns(store, now() - limits.ageMs);
   await parts.forgetCaches();
+  const mirrors = await parts.tidyMirrors(signal);
+  if (mirrors.packed + mirrors.removed > 0) log.info("mirrors tidied", { ...mirrors });
   if (removed + deliveries + reports > 0) log.info("old things forgotten", { runs: removed, deliveries, reports });
   return removed;
 }
@@ -69,18 +73,27 @@ function forgetCheckRuns({ notes, runs }: Pick<ServerStore, "notes" | "runs">, b
 }
 
 export function startRetention(parts: RetentionParts): ServerLoop {
-  let working: Promise<unknown> = Promise.resolve();
-  const work = (): void => {
-    working = forgetOld(parts).catch((error: unknown) =>
-      parts.log.warn("old things not forgotten", { error: error instanceof Error ? error.message : String(error) }),
-    );
+  let working: Promise<unknown> | undefined;
+  const ending = new AbortController();
+  const forget = async (): Promise<void> => {
+    try {
+      await forgetOld(parts, ending.signal);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      if (!ending.signal.aborted) parts.log.warn("old things not forgotten", { error: reason });
+    } finally {
+      working = undefined;
+    }
   };
+  // A large mirror may take longer than the time between two.
+  const work = (): void => void (working ??= forget());
   const first = setTimeout(work, FIRST_AFTER_MS);
   const timer = setInterval(work, EVERY_MS);
   return {
     async stop() {
       clearTimeout(first);
       clearInterval(timer);
+      ending.abort(new EngineError("GIT_FAILED", "The server ends"));
       await working;
     },
   };

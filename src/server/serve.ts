@@ -53,6 +53,7 @@ export interface ServerParts
   readonly takers: readonly ServerLoop[];
   readonly tellers: readonly ServerLoop[];
   readonly numbers?: MetricsParts["numbers"];
+  readonly histograms?: MetricsParts["histograms"];
   /** What of other parts keeps the server from doing its work. */
   readonly troubles?: () => readonly { readonly reason: string; readonly detail: string }[];
 }
@@ -115,6 +116,7 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
       changes,
       running: () => queue.running(),
       ...(parts.numbers !== undefined && { numbers: parts.numbers }),
+      ...(parts.histograms !== undefined && { histograms: parts.histograms }),
     }),
     webhook: intake(settings.webhookSecret === undefined ? [] : [settings.webhookSecret]),
     localWebhook: intake([]),

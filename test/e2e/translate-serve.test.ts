@@ -1,6 +1,6 @@
 /**
- * What a model translates for a server: the run of whoever may write to the repository has its steps, an outsider's asks for none; one
- * answer serves later runs; the figures are in `/metrics` and in the run's record.
+ * What a model translates for a server: a push has its steps, one answer serves later runs, and the figures are in `/metrics` and in the
+ * run's record.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";

@@ -70,7 +70,7 @@ describe("a QEMU machine that is saved", () => {
     ["when its socket is there", () => readdirSync(machinesOf(fixture)).some((name) => name.startsWith(".state-"))],
     ["when the first of its memory is written", (directory) => sizeOf(join(directory, "state")) > 0],
     ["when half of its memory is written", (directory) => sizeOf(join(directory, "state")) > 60_000_000],
-    ["when its disk is being copied", (directory) => sizeOf(join(directory, "scratch")) >= 0],
+    ["when its disk is being copied", (directory) => sizeOf(join(directory, "scratch.tar")) >= 0],
   ])("leaves nothing when QEMU is killed %s", async (_when, isNow) => {
     await using machine = await provision();
     const directory = await emptyDirectory();
@@ -96,7 +96,7 @@ describe("a QEMU machine that is saved", () => {
     expect(await bring(restored, connectAgent(restored.agent), "after!")).toBe("after!");
     const owners = await Promise.all([machine, restored].map(({ id }) => ownerOf(id)));
     expect(new Set(owners).size).toBe(process.getuid?.() === 0 ? 2 : 1);
-    expect(await readdir(directory)).toEqual(["identity.json", "scratch", "state"]);
+    expect(await readdir(directory)).toEqual(["identity.json", "scratch.tar", "state"]);
     await Promise.all([restored, machine].map((one) => one[Symbol.asyncDispose]()));
   });
 

@@ -5,16 +5,16 @@
  * The sessions on the ports are left as they were: in the guest they end by the next hello, in this machine and in every other that
  * goes on from here.
  */
-import { readFile, rm, writeFile } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { optional, record, safeParse, string } from "zod/mini";
 import { untilAborted, withDeadline } from "../../lib/deadline.ts";
 import { EngineError } from "../../lib/engine-error.ts";
-import { runCommand } from "../../lib/run-command.ts";
 import { fixUpCopy } from "../../protocol/fix-up.ts";
+import { writeIdentity } from "../../template/saved-identity.ts";
 import type { TemplateParts } from "../../template/template-store.ts";
 import { untilLost } from "./loss.ts";
 import { SAVED_FILES } from "./machine-file.ts";
+import { packScratchDisk } from "./scratch-disk.ts";
 import { START_DEADLINE_MS, greetPorts, machinesDirectory } from "./start-machine.ts";
 import type { MachineRequest, StartedMachine, Streams } from "./start-machine.ts";
 import { writeState } from "./state-stream.ts";
@@ -46,8 +46,7 @@ export async function saveMachine(
   ports.egress.endSession();
   try {
     const failure = machine.unfixable ?? (await saveStopped(request, machine, directory, within));
-    if (failure === undefined)
-      await writeFile(join(directory, SAVED_FILES.identity), textOf(identity), { mode: 0o600 });
+    if (failure === undefined) await writeIdentity(directory, identity);
     else await removeSaved(directory);
     const deadlineMs = START_DEADLINE_MS[request.options.accelerator];
     const streams = await untilAborted(greetPorts(ports, { deadlineMs, again: true }), within);
@@ -77,7 +76,7 @@ async function saveStopped(
   };
   const [memory, disk] = await Promise.allSettled([
     writeState(qemu, state),
-    scratch && copyDisk(scratch.fd, join(directory, SAVED_FILES.scratch), signal),
+    scratch && packScratchDisk(scratch, join(directory, SAVED_FILES.scratch), signal),
   ]);
   signal.throwIfAborted();
   // It has stood still, and its clock with it.
@@ -89,14 +88,6 @@ async function saveStopped(
   const failed = [memory, disk].find((result) => result.status === "rejected");
   machine.unfixable = await untilAborted(fixed, signal);
   return failed === undefined ? machine.unfixable : wordsOf(failed.reason);
-}
-
-/** By the way in that a file without a name has; the file system shares the blocks where it can. */
-async function copyDisk(fd: number, path: string, signal: AbortSignal): Promise<void> {
-  const source = `/proc/${process.pid}/fd/${fd}`;
-  const argv = ["cp", "--no-preserve=mode", "--sparse=always", "--reflink=auto", source, path];
-  const result = await runCommand(argv, { signal });
-  if (result.code !== 0) throw new Error(`its disk could not be copied: ${result.stderr.trim()}`);
 }
 
 async function removeSaved(directory: string): Promise<void> {
@@ -114,40 +105,6 @@ async function lostWhileSaved(
     () => wordsOf(cause),
   );
   return new EngineError("MACHINE_LOST", `Cannot save machine ${spec.id}: ${reason}`, { cause });
-}
-
-const Parts = record(string(), optional(string()));
-
-/** Throws CHECKPOINT_UNUSABLE unless this host, as it is now, would save just such a machine. */
-export async function requireIdentity(directory: string, identity: TemplateParts): Promise<void> {
-  const path = join(directory, SAVED_FILES.identity);
-  const text = await readFile(path, "utf8").catch((error: unknown) => wordsOf(error));
-  if (text === textOf(identity)) return;
-  const why = differenceOf(text, identity);
-  throw new EngineError("CHECKPOINT_UNUSABLE", `Cannot go on from what is saved in ${directory}: ${why}`, {
-    hint: "start the run anew",
-  });
-}
-
-function textOf(identity: TemplateParts): string {
-  const sorted = Object.entries(identity).toSorted(([a], [b]) => (a < b ? -1 : 1));
-  return `${JSON.stringify(Object.fromEntries(sorted), undefined, 2)}\n`;
-}
-
-function differenceOf(text: string, identity: TemplateParts): string {
-  const parsed = safeParse(Parts, parseJson(text));
-  if (!parsed.success) return `nothing was saved there by this version (${text.slice(0, 200).trim()})`;
-  const names = Object.keys({ ...identity, ...parsed.data }).filter((name) => identity[name] !== parsed.data[name]);
-  return `it was saved with another ${names.join(", ")}`;
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    // Not an object, which is what the schema then says.
-    return undefined;
-  }
 }
 
 function wordsOf(error: unknown): string {

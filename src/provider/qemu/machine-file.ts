@@ -13,8 +13,8 @@ import { unnamedFile } from "./unnamed-file.ts";
 
 /** Files of a template. The scratch disk is missing where machines have none, the memory where the state holds it. */
 export const TEMPLATE_FILES = { memory: "memory", state: "state", scratch: "scratch" } as const;
-/** Files of a saved machine; the state holds the memory. The identity is written last. */
-export const SAVED_FILES = { identity: "identity.json", state: "state", scratch: "scratch" } as const;
+/** Files of a saved machine; the state holds the memory, and the disk is an archive that has its holes left out. The identity is written last. */
+export const SAVED_FILES = { identity: "identity.json", state: "state", scratch: "scratch.tar" } as const;
 
 const READ_BY_ALL = 0o444;
 

@@ -23,7 +23,7 @@ import type { Prepared, QemuProviderOptions } from "./prepare.ts";
 import type { Accelerator } from "./qemu-arguments.ts";
 import { startQemu } from "./qemu-process.ts";
 import type { QemuOptions, QemuProcess } from "./qemu-process.ts";
-import { copyScratchDisk, createScratchDisk } from "./scratch-disk.ts";
+import { copyScratchDisk, createScratchDisk, unpackScratchDisk } from "./scratch-disk.ts";
 import { letEnter } from "./state-stream.ts";
 import { unnamedFile } from "./unnamed-file.ts";
 
@@ -114,7 +114,8 @@ export async function restoreMachine(request: MachineRequest, saved: string): Pr
   await using files = new AsyncDisposableStack();
   await using undo = new AsyncDisposableStack();
   const state = files.use(await open(join(saved, SAVED_FILES.state), "r"));
-  const scratch = undo.use(await copyScratchDisk(join(saved, SAVED_FILES.scratch), machinesDirectory(options), signal));
+  const packed = join(saved, SAVED_FILES.scratch);
+  const scratch = undo.use(await unpackScratchDisk(packed, machinesDirectory(options), signal));
   const same = await sameForAll(request, scratch, files);
   const start = { state, memory: "inside" as const };
   const qemu = undo.use(startQemu({ ...same, initrd: undefined, memory: undefined, start }));
