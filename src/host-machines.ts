@@ -10,6 +10,7 @@ import type { Config } from "./config.ts";
 import { toolCacheDirectory } from "./image/tool-cache.ts";
 import { createWarmPool } from "./pool/warm-pool.ts";
 import type { PoolMetrics, WarmPool } from "./pool/warm-pool.ts";
+import { openAhead } from "./protocol/open-agent.ts";
 import { claimsDirectory } from "./provider/machine-claims.ts";
 import type { MachineSpec, Provider } from "./provider/provider.ts";
 import { reap } from "./provider/reaper.ts";
@@ -67,6 +68,7 @@ export function createHostMachines({ dataDir, runDir, warmMachines }: Config): H
       admission,
       max: warmMachines,
       version: (spec) => versionOf(dataDir, spec),
+      wake: (machine) => openAhead(machine.agent),
       now: () => performance.now(),
       newId: () => `warm-${randomUUID().slice(0, 13)}`,
     });

@@ -26,9 +26,10 @@ beforeEach(async () => {
 });
 afterEach(async () => rm(dataDir, { recursive: true }));
 
+const fill = async () => ({ kind: "made" }) as const;
+
 async function make(provider: string, image: string, usedAtMs: number): Promise<HeldTemplate> {
   const parts = { provider, image };
-  const fill = async () => ({ kind: "made" }) as const;
   const made = await obtainTemplate({ dataDir, parts, fill, roomBytes: 0, progress: () => undefined, signal });
   if (made.kind !== "held") throw new Error(made.reason);
   await utimes(join(made.directory, "template.json"), new Date(usedAtMs), new Date(usedAtMs));

@@ -76,10 +76,10 @@ describe("the checkpoint that lies nearest before it", () => {
   });
 
   it("is missed by name, with what there is", () => {
-    const none = () => nearestCheckpoint([], moment);
-    expect(none).toThrow(expect.objectContaining({ hint: expect.stringContaining("--checkpoint steps") }));
-    const others = () => nearestCheckpoint([kept("test", 5)], moment);
-    expect(others).toThrow(
+    expect(() => nearestCheckpoint([], moment)).toThrow(
+      expect.objectContaining({ hint: expect.stringContaining("--checkpoint steps") }),
+    );
+    expect(() => nearestCheckpoint([kept("test", 5)], moment)).toThrow(
       expect.objectContaining({ code: "CHECKPOINT_NOT_FOUND", hint: "There is one before step 5 of test" }),
     );
   });

@@ -109,7 +109,12 @@ async function tryOnce(
   const lines: string[] = [];
   let ended: Extract<RunEvent, { type: "step_completed" }> | undefined;
   const handle = await hearth.startRun(plan, {
-    ...{ repository, vars, runners, environments, network, earlier },
+    repository,
+    vars,
+    runners,
+    environments,
+    network,
+    earlier,
     ...own,
     machinePer: "job",
     skipUnsupported: false,

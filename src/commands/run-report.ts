@@ -75,22 +75,25 @@ function failedStep(
   if (step.state.status !== "completed") return [];
   const { fate, durationMs } = step.state;
   const place = `--job ${quote(plainText(job))} --step ${quote(plainText(step.step))}`;
-  const hint = (what: string, command: string): Line => [span(`  ${what}: ${command}`, "dim")];
   const message =
     fate.kind === "ran" && fate.message !== undefined ? [[span(`  ${plainText(fate.message)}`, "red")]] : [];
   return [
     [span(plainText(`${label}, ${job}, ${step.name}`), "bold"), span(`: ${fateText(fate, durationMs)}`, "red")],
     ...(tailOf(job, step.step)?.last ?? []).map((line) => [span("  │ ", "dim"), span(line)]),
     ...message,
-    hint("The whole log", `hearth logs ${run} ${place}`),
+    wayOn("The whole log", `hearth logs ${run} ${place}`),
     ...(canGoBack
       ? [
-          hint("A shell before it", `hearth rewind ${run} --job ${quote(plainText(job))} --to ${step.step}`),
-          hint("On from it", `hearth retry ${run} --job ${quote(plainText(job))} --from ${step.step}`),
+          wayOn("A shell before it", `hearth rewind ${run} --job ${quote(plainText(job))} --to ${step.step}`),
+          wayOn("On from it", `hearth retry ${run} --job ${quote(plainText(job))} --from ${step.step}`),
         ]
       : []),
     [],
   ];
+}
+
+function wayOn(what: string, command: string): Line {
+  return [span(`  ${what}: ${command}`, "dim")];
 }
 
 function troubleLines({ watch, outcome }: Extract<RunResult, { kind: "ended" }>): Line[] {

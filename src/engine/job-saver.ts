@@ -82,11 +82,8 @@ export class JobSaver implements StepSaver {
     if (failure !== undefined) return this.#giveUp(job, next, new EngineError("CHECKPOINT_UNUSABLE", failure));
     const engine = writeSavedJob(savedJobOf(job, next.step.number, this.#options.ended));
     const tookMs = now() - startedAtMs;
-    const kept = undo.move();
-    this.#keeping = this.#keep(job, next, draft, { engine, tookMs }).finally(async () => {
-      this.#keeping = undefined;
-      await kept.disposeAsync();
-    });
+    undo.move();
+    this.#keeping = this.#keep(job, next, draft, { engine, tookMs });
   }
 
   async #keep(
@@ -95,6 +92,7 @@ export class JobSaver implements StepSaver {
     draft: CheckpointDraft,
     { engine, tookMs }: { readonly engine: Buffer; readonly tookMs: number },
   ): Promise<void> {
+    await using held = draft;
     const { run, machine, now } = this.#options;
     const { key } = job.instance;
     const { number } = next.step;
@@ -104,7 +102,7 @@ export class JobSaver implements StepSaver {
       const name = job.masker.mask(stepName(job, next.step));
       const where = { run, job: key, step: number, stepName: name };
       const taken = { ...where, provider: machine.provider, tookMs: Math.round(tookMs) };
-      const { machineBytes, addedBytes } = await draft.keep(taken, engine);
+      const { machineBytes, addedBytes } = await held.keep(taken, engine);
       this.#bytes = machineBytes;
       // Putting it away takes a core from the step that runs meanwhile.
       this.#costMs = tookMs + now() - keptFromMs;
@@ -112,6 +110,8 @@ export class JobSaver implements StepSaver {
       job.emit({ type: "checkpoint", job: key, before: number, durationMs, machineBytes, addedBytes });
     } catch (error) {
       this.#giveUp(job, next, error);
+    } finally {
+      this.#keeping = undefined;
     }
   }
 

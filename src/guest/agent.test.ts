@@ -17,6 +17,7 @@ import type { AgentClient, ExecResult } from "../protocol/agent-client.ts";
 import { AnswerStream } from "../protocol/answer-stream.ts";
 import { connectAgent } from "../protocol/connect-agent.ts";
 import { duplexPair } from "../protocol/duplex-pair.ts";
+import { openAgent, openAhead } from "../protocol/open-agent.ts";
 import { serveAgent } from "./serve-agent.ts";
 import type { AgentOptions } from "./agent.ts";
 
@@ -149,6 +150,21 @@ describe.skipIf(process.getuid?.() !== 0)("an agent that is root (skipped for an
 });
 
 describe("the agent", () => {
+  it("can be opened ahead of whoever asks for it, and no file is left of its rehearsal", async () => {
+    const [host, guest] = duplexPair();
+    void serveAgent(guest, { ...options, env: { PATH } });
+    await openAhead(host);
+    expect(existsSync("/tmp/hearth-rehearsal")).toBe(false);
+    await using agent = await openAgent(host);
+    expect((await run(agent, bash("echo here"))).output).toBe("here\n");
+  });
+
+  it("that is gone when it is opened ahead says so", async () => {
+    const [host, guest] = duplexPair();
+    guest.destroy();
+    await expect(openAhead(host)).rejects.toMatchObject({ code: "MACHINE_LOST" });
+  });
+
   it("gives steps nothing of its own environment", async () => {
     await using agent = start({ env: { HOME: "/home/x" } });
     expect((await agent.ready()).env).toEqual({ HOME: "/home/x" });

@@ -95,6 +95,29 @@ describe("a warm pool", () => {
     expect(pool.metrics().waitMs.reduce((sum, { count }) => sum + count, 0)).toBe(4);
   });
 
+  it("has woken what it hands out, and hands out nothing that does not wake", async () => {
+    const woken: string[] = [];
+    const pool = poolOf(
+      {},
+      {
+        wake: async ({ id }) => {
+          if (woken.push(id) === 1) throw new Error("it does not answer");
+        },
+      },
+    );
+    pool.expect(1);
+    const over = pool.over(provider, "run");
+    await (await over.provision(spec("first-1"), never))[Symbol.asyncDispose]();
+    await expect.poll(async () => (await pool.tend(), pool.metrics().died), { interval: 1 }).toBe(1);
+    expect(provider.live.size).toBe(0);
+    clock += 60_000;
+    await settled(pool, 1);
+    pool.expect(0);
+    const machine = await over.provision(spec("a-1"), never);
+    expect([machine.warm, woken]).toEqual([true, ["warm-1", "warm-2"]]);
+    await machine[Symbol.asyncDispose]();
+  });
+
   it("shows its provider: name, capabilities, probe", async () => {
     const over = poolOf({ capabilities: { isolation: "vm", containers: true } }).over(provider, undefined);
     expect([over.name, over.capabilities, await over.probe()]).toEqual([

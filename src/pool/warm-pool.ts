@@ -1,6 +1,6 @@
 /**
- * Machines made before they are asked for. What a run gets is a machine that nothing has run on and nobody has spoken to beyond
- * the greeting, of exactly the shape it asked for; it is handed out once. Everything here happens beside the runs: nothing is made
+ * Machines made before they are asked for. What a run gets is a machine that nobody's code has run on, of exactly the shape it
+ * asked for, whose agent may have been woken; it is handed out once. Everything here happens beside the runs: nothing is made
  * while a run waits for a machine, ready ones are given up when a run waits for their memory, and a pool that cannot make
  * any leaves runs as they were without it.
  */
@@ -18,6 +18,8 @@ export interface PoolSettings {
   readonly max: number;
   /** Changes when what such a machine starts from is replaced: a machine made before is not handed out. */
   readonly version: (spec: MachineSpec) => Promise<string>;
+  /** Does what need not wait for the run; a machine for which it throws is given up. Undefined: machines are as they were made. */
+  readonly wake?: (machine: Machine) => Promise<void>;
   /** In ms, monotonic. */
   readonly now: () => number;
   /** Unique on this host, `[a-z0-9-]{1,40}`. */
@@ -121,7 +123,7 @@ export function createWarmPool(settings: PoolSettings): WarmPool {
     dropped.forEach(end);
   }
 
-  async function make(spec: MachineSpec): Promise<Warm | undefined> {
+  async function make(spec: MachineSpec, isPromised: () => boolean): Promise<Warm | undefined> {
     const startedAtMs = now();
     const ahead = { ...spec, id: settings.newId() };
     try {
@@ -131,7 +133,9 @@ export function createWarmPool(settings: PoolSettings): WarmPool {
       if (place === undefined) return undefined;
       const machine = await provisionIn(place, async () => {
         closing.signal.throwIfAborted();
-        return provider.provision(ahead, closing.signal);
+        const made = await provider.provision(ahead, closing.signal);
+        // Whoever waits for this very one wakes it no later than we would.
+        return isPromised() ? made : await awake(made);
       });
       counts.made += 1;
       failures = 0;
@@ -144,8 +148,18 @@ export function createWarmPool(settings: PoolSettings): WarmPool {
     }
   }
 
+  async function awake(machine: Machine): Promise<Machine> {
+    try {
+      if (settings.wake !== undefined) await untilAborted(settings.wake(machine), closing.signal);
+      return machine;
+    } catch (error) {
+      await machine[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
   function begin(spec: MachineSpec): void {
-    const one: Making = { shape: shapeOf(spec), promised: false, result: make(spec) };
+    const one: Making = { shape: shapeOf(spec), promised: false, result: make(spec, () => one.promised) };
     making.add(one);
     void one.result.then((warm) => {
       making.delete(one);

@@ -148,18 +148,20 @@ export function admitted(
     admission.admit({ spec, provider, run }, { signal, onWait: (lack) => onWait(spec.id, lack) });
   const placed = async (spec: MachineSpec, signal: AbortSignal, make: () => Promise<Machine>): Promise<Machine> =>
     provisionIn(await place(spec, signal), make);
-  const { restore } = provider;
+  const restore = async (spec: MachineSpec, directory: string, signal: AbortSignal): Promise<Machine> => {
+    const held = await place(spec, signal);
+    // It waits as one of its run, and then nobody waits for ever for what it holds.
+    if (copies) held.handOut(spec.id, undefined);
+    return await provisionIn(held, async () => {
+      const machine = await provider.restore?.(spec, directory, signal);
+      if (machine === undefined) throw new Error(`provider ${provider.name} restores nothing`);
+      return machine;
+    });
+  };
   return {
     ...provider,
     provision: (spec, signal) => placed(spec, signal, () => provider.provision(spec, signal)),
-    ...(restore !== undefined && {
-      restore: async (spec, directory, signal) => {
-        const held = await place(spec, signal);
-        // It waits as one of its run, and then nobody waits for ever for what it holds.
-        if (copies) held.handOut(spec.id, undefined);
-        return await provisionIn(held, () => restore(spec, directory, signal));
-      },
-    }),
+    ...(provider.restore !== undefined && { restore }),
   };
 }
 

@@ -95,14 +95,11 @@ export async function createMetrics(parts: MetricsParts): Promise<Metrics> {
     registry.registerMetric(kind === "gauge" ? gaugeOf(name, help, value) : counterOf(name, help, value));
   }
   for (const { name, help, read } of histograms) {
-    const get = async () => ({
-      ...{ name, help, type: prometheus.MetricType.Histogram, aggregator: "sum" as const },
-      values: histogramValues(name, read()),
-    });
-    // Its text is made of the second, which reads the buckets that it has itself observed.
-    registry.registerMetric(
-      Object.assign(new Histogram({ name, help, registers: [] }), { get, getForPromString: get }),
-    );
+    const histogram = new Histogram({ name, help, registers: [] });
+    const empty = await histogram.get();
+    const get = async () => ({ ...empty, values: histogramValues(name, read()) });
+    // The text is made of the second, which would read what was observed here.
+    registry.registerMetric(Object.assign(histogram, { get, getForPromString: get }));
   }
   const ended = new Counter({
     name: "hearth_runs_completed_total",

@@ -5,6 +5,9 @@ import { poolHistograms, poolNumbers } from "./pool-numbers.ts";
 import { testClock } from "./server-store.contract.ts";
 import { watchStore } from "./watched-store.ts";
 
+const waits = (...counts: readonly number[]) =>
+  [10, 2_500, Number.POSITIVE_INFINITY].map((atMost, index) => ({ atMost, count: counts[index] ?? 0 }));
+
 describe("machines made ahead", () => {
   it("are counted over all providers, at each reading anew", async () => {
     const pool = { ready: 1, takenWarm: 3, takenCold: 1, made: 4, died: 0, waitMs: [], waitedMs: 0 };
@@ -23,8 +26,6 @@ describe("machines made ahead", () => {
 
   it("tell how long runs waited, as a histogram of all providers", async () => {
     const pool = { ready: 0, takenWarm: 0, takenCold: 0, made: 0, died: 0 };
-    const waits = (...counts: readonly number[]) =>
-      [10, 2_500, Number.POSITIVE_INFINITY].map((atMost, index) => ({ atMost, count: counts[index] ?? 0 }));
     const pools = [
       { ...pool, waitMs: waits(3, 1, 1), waitedMs: 63_000 },
       { ...pool, waitMs: waits(0, 2, 0), waitedMs: 500 },

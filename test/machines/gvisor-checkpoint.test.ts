@@ -43,10 +43,10 @@ describe("a gVisor machine that is saved", () => {
       const saving = machine.save?.(saves, signal);
       await new Promise((resolve) => setTimeout(resolve, afterMs));
       await killSandbox(machine);
-      // One that was saved before that is told of its loss by its stream.
       const saved = await saving?.catch((error: unknown) => error);
-      if (saved instanceof Error) expect(saved).toMatchObject({ code: "MACHINE_LOST" });
-      else expect((await machine.lost).cause).toBe("killed");
+      // One that was saved before that is told of its loss by its stream.
+      const fate = saved instanceof Error ? saved : await machine.lost;
+      expect(fate).toMatchObject(saved instanceof Error ? { code: "MACHINE_LOST" } : { cause: "killed" });
     } finally {
       await rm(saves, { recursive: true, force: true });
     }

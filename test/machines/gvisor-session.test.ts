@@ -35,25 +35,24 @@ function plain(line: string): string {
     .replaceAll(/"failed":(?:[1-9]|1[0-5]),/g, '"failed":SOME,');
 }
 
-/** Every expected line in its order; between two without `…` there is no other. */
-function expectPrinted({ text, printed }: Command, output: string): void {
+/** Every expected line in its order, and between two without `…` no other. What is wrong is said, with all that was printed. */
+function faultIn({ printed }: Command, output: string): string | undefined {
   const lines = output
     .split("\n")
     .filter((line) => line !== "")
     .map(plain);
   let at = 0;
-  let mayskip = false;
+  let maySkip = false;
   for (const line of printed) {
-    if (line === "…") {
-      mayskip = true;
-      continue;
+    if (line === "…") maySkip = true;
+    else {
+      const found = maySkip ? lines.indexOf(plain(line), at) : at;
+      if (lines[found] !== plain(line)) return `no line '${line}' where it should be, in:\n${output}`;
+      at = found + 1;
+      maySkip = false;
     }
-    const found = mayskip ? lines.indexOf(plain(line), at) : at;
-    expect(lines[found], `after \`${text}\`, in:\n${output}`).toBe(plain(line));
-    at = found + 1;
-    mayskip = false;
   }
-  if (!mayskip) expect(lines.slice(at), `after \`${text}\``).toEqual([]);
+  return maySkip || at === lines.length ? undefined : `more than was expected: ${lines.slice(at).join("\n")}`;
 }
 
 it("the session in docs/time-travel.md goes as it is written", async () => {
@@ -71,7 +70,7 @@ it("the session in docs/time-travel.md goes as it is written", async () => {
       cwd: directory,
       env: { ...env, PATH: `${bin}:${process.env["PATH"] ?? ""}` },
     });
-    expectPrinted(command, stdout);
+    expect(`${command.text}: ${faultIn(command, stdout) ?? "as written"}`).toBe(`${command.text}: as written`);
   }
   expect(await leftovers(box)).toEqual([]);
 });

@@ -107,7 +107,7 @@ export function timeTravelSuite(provider: "gvisor" | "qemu", { all }: { readonly
     afterAll(() => given[Symbol.asyncDispose]());
 
     it("goes back to a failed step, looks, fixes it, and goes on", async () => {
-      expect(first.exitCode, first.stdout + first.stderr).toBe(1);
+      expectEnd(first, 1);
       expect(first.stdout).toContain("rows 43, vanilla, hello there, ***, build-");
       const id = /build-[0-9a-f-]{36}/.exec(first.stdout)?.[0] ?? "";
 
@@ -130,7 +130,7 @@ export function timeTravelSuite(provider: "gvisor" | "qemu", { all }: { readonly
 
       await given.edit((text) => text.replace("grep -q right answer", "grep -q wrong answer"));
       const retried = await given.hearth("retry", run);
-      expect(retried.exitCode, retried.stdout + retried.stderr).toBe(0);
+      expectEnd(retried, 0);
       expect(retried.stdout).toContain(`rows 43, vanilla, hello there, ***, ${id}`);
       expect(retried.stdout).toContain("still counting");
       expect(retried.stdout).toContain(`deploy ${id}`);
@@ -148,10 +148,10 @@ export function timeTravelSuite(provider: "gvisor" | "qemu", { all }: { readonly
       expect(refused.exitCode).toBe(2);
       expect(refused.stderr).toContain("Cannot go on from step 5: changed since it ran: step 3");
       const stale = await given.hearth("retry", run, "--stale");
-      expect(stale.exitCode, stale.stdout).toBe(0);
+      expectEnd(stale, 0);
       expect(stale.stdout).toContain("vanilla");
       const earlier = await given.hearth("retry", run, "--from", "build");
-      expect(earlier.exitCode, earlier.stdout).toBe(0);
+      expectEnd(earlier, 0);
       expect(earlier.stdout).toContain("lemon");
     });
 
@@ -160,14 +160,14 @@ export function timeTravelSuite(provider: "gvisor" | "qemu", { all }: { readonly
       const without = await given.hearth("retry", run);
       expect(without.exitCode).toBe(1);
       const synced = await given.hearth("retry", run, "--sync");
-      expect(synced.exitCode, synced.stdout + synced.stderr).toBe(0);
+      expectEnd(synced, 0);
       expect(synced.stderr).toContain("1 file changed and 0 removed");
     });
 
     it("makes several machines of one moment, each with random numbers of its own", async () => {
       const exec = "curl -sf http://127.0.0.1:5432/; echo; cat /proc/sys/kernel/random/uuid";
       const forked = await given.hearth("fork", run, "--at", "Test", "-n", "3", "--exec", exec, "--json");
-      expect(forked.exitCode, forked.stderr).toBe(0);
+      expectEnd(forked, 0);
       const outputs = forked.stdout
         .trim()
         .split("\n")
@@ -210,10 +210,15 @@ export function timeTravelSuite(provider: "gvisor" | "qemu", { all }: { readonly
       expect(kept.length).toBeGreaterThanOrEqual(1);
       await own.edit((text) => text.replace("grep -q right answer", "true"));
       const retried = await own.hearth("retry", "--from", "2", "--job", "test");
-      expect(retried.exitCode, retried.stdout + retried.stderr).toBe(0);
+      expectEnd(retried, 0);
       await expect.poll(() => leftovers(own.box), { timeout: 30_000 }).toEqual([]);
     });
   });
+}
+
+/** With all that it printed, where it is not so. */
+function expectEnd({ exitCode, stdout, stderr }: HearthEnd, wanted: number): void {
+  if (exitCode !== wanted) throw new Error(`ended with ${exitCode}, not ${wanted}:\n${stdout}\n${stderr}`);
 }
 
 function runsOf({ stdout }: HearthEnd): readonly { readonly run: string }[] {

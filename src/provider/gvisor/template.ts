@@ -8,6 +8,7 @@ import { release } from "node:os";
 import { join } from "node:path";
 import { cpuModel } from "../../lib/cpu-model.ts";
 import { connectAgent } from "../../protocol/connect-agent.ts";
+import { rehearse } from "../../protocol/rehearse.ts";
 import type { Filled, TemplateParts } from "../../template/template-store.ts";
 import { saveSandbox } from "./checkpoint.ts";
 import { machineConfig } from "./machine-directory.ts";
@@ -18,8 +19,8 @@ import type { MachineRequest, StartedMachine } from "./start-machine.ts";
 /** A warmed guest takes 16 MB. */
 export const TEMPLATE_ROOM_BYTES = 2 ** 28;
 
-/** The first of a step, of a checkout and of an action: what they read from the image is read once for all copies. */
-const WARM_UP = ["bash -e -c true", "git --version", "/opt/externals/node24/bin/node -e 0"];
+/** The first of a checkout and of an action: what they read from the image is read once for all copies. */
+const WARM_UP = ["git --version", "/opt/externals/node24/bin/node -e 0"];
 
 export async function templateParts({ settings, spec, prepared }: MachineRequest): Promise<TemplateParts> {
   const { runsc, image, tools, diskMib } = prepared;
@@ -61,6 +62,7 @@ export async function fillTemplate(request: MachineRequest, directory: string): 
 async function warmUp({ agent }: StartedMachine): Promise<void> {
   await using client = connectAgent(agent);
   const env = { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", HOME: "/home/runner" };
+  await rehearse(client, env);
   for (const [index, command] of WARM_UP.entries()) {
     const request = { id: `warm-up-${index}`, argv: command.split(" "), env, cwd: "/", user: "runner" as const };
     await client.exec({ ...request, write: [], read: [] }, () => undefined);
