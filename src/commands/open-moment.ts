@@ -12,6 +12,8 @@ import type { StoredRun } from "../store/run-store.ts";
 import { findMoment, nearestCheckpoint } from "./find-moment.ts";
 import type { Moment, StepWish } from "./find-moment.ts";
 import type { Hearth, OpenMachine } from "./hearth.ts";
+import { collectEffects } from "./outside-effects.ts";
+import type { OutsideEffects } from "./outside-effects.ts";
 import { readRecord } from "./read-record.ts";
 
 export interface OpenMoment extends OpenKept {
@@ -19,6 +21,7 @@ export interface OpenMoment extends OpenKept {
   readonly record: RunRecord;
   /** What was asked for; the checkpoint lies before it or at it. */
   readonly moment: Moment;
+  readonly effects: OutsideEffects;
 }
 
 export interface OpenKept extends AsyncDisposable {
@@ -34,10 +37,11 @@ const MAX_ANCESTORS = 100;
 /** `prefix`: of a run's id; undefined: the latest. Throws RUN_NOT_FOUND, BAD_USAGE, CHECKPOINT_NOT_FOUND, CHECKPOINT_UNUSABLE. */
 export async function openMoment(hearth: Hearth, prefix: string | undefined, wish: StepWish): Promise<OpenMoment> {
   const stored = await hearth.store.find(prefix);
-  const record = await readRecord(hearth.store, stored);
+  const effects = collectEffects();
+  const record = await readRecord(hearth.store, stored, effects.note);
   const moment = findMoment(stored.run, record, wish);
   const checkpoint = nearestCheckpoint(await checkpointsOf(hearth, stored.run, record), moment);
-  return { stored, record, moment, ...(await openKept(hearth, checkpoint)) };
+  return { stored, record, moment, effects, ...(await openKept(hearth, checkpoint)) };
 }
 
 /** Throws CHECKPOINT_NOT_FOUND, CHECKPOINT_UNUSABLE. */

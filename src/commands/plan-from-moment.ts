@@ -66,9 +66,13 @@ export async function planFromMoment(
   }
   for (const change of changes) say(`${change} has changed and stays as it ran (--stale)`);
   say(`Goes on from ${placeOf(opened)}`);
+  const earlier = earlierOf(plan, record, stored.run, moment.job);
+  const kept = new Set([...earlier.succeeded.keys(), ...saved.ended.keys()]);
+  const again = new Set(record.jobs.map(({ job }) => job).filter((job) => !kept.has(job)));
+  for (const line of opened.effects.linesFrom({ job: moment.job, step: checkpoint.step, again })) say(line);
   const going = {
     plan,
-    earlier: earlierOf(plan, record, stored.run, moment.job),
+    earlier,
     resumption: { run: checkpoint.run, saved, machine: { ...saved.machine, directory } },
   };
   return { selection, sorted: { ...sorted, startable: [plan] }, going };

@@ -137,7 +137,7 @@ export function createProgram({ version, terminal, connect, finish }: ProgramSur
   program
     .command("cp")
     .description("copy a file or a directory out of the machine of a run that is going on, or into it")
-    .argument("<from>", "RUN:PATH, or a path of this host")
+    .argument("<from>", "RUN:PATH, RUN@STEP:PATH of a kept run, or a path of this host")
     .argument("<to>", "a path of this host, or RUN:PATH")
     .option("--job <job>", "the job whose machine it is (default: the only one)")
     .option("--force", "replace what is there already")
@@ -988,6 +988,7 @@ const cpExamples = `
 Examples:
   hearth cp mh3k2:dist ./dist                   from the workspace
   hearth cp mh3k2:/var/log/app.log . --job test
+  hearth cp mh3k2@4:dist ./dist                 as it was before step 4, of a run that kept it
   hearth cp fix.patch mh3k2:/tmp/
 
 A relative PATH is in the job's workspace. What is copied in belongs to the runner.

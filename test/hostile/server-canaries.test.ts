@@ -123,8 +123,9 @@ describe("five canaries in a server", { timeout: 600_000 }, () => {
     const answers = await Promise.all(
       ["/api/v1/runs", "/api/v1/deliveries", "/api/v1/runs/1", "/api/v1/runs/2", "/readyz"].map(read),
     );
+    const asked = { ...environment(), HEARTH_SERVER_TOKEN: apiToken };
     const logs = await Promise.all(
-      ["1", "2"].map(async (run) => (await box.run(["logs", run], { env: environment() })).stdout),
+      ["1", "2"].map(async (run) => (await box.run(["logs", run, "--server", server.url], { env: asked })).stdout),
     );
     const database = cells();
     server.process.kill("SIGKILL");

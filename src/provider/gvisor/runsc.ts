@@ -3,6 +3,7 @@
  * version is named in `setup/gvisor.ts`.
  */
 import { access, constants } from "node:fs/promises";
+import { availableParallelism } from "node:os";
 import { delimiter, join } from "node:path";
 import { ifUnshareLives, tiedNamespacePrefix } from "../../lib/tied-process.ts";
 
@@ -84,6 +85,12 @@ export function tiedToUs(argv: readonly string[]): readonly string[] {
   return [...tiedNamespacePrefix(), ...argv];
 }
 
+/**
+ * gVisor's kernel and the guest's threads wait for one another by spinning, each on a core, which is quicker where there is a core for
+ * each. On a host with two it takes from others, and starting processes takes a fifth more. Larger ones were not measured.
+ */
+const FEW_CORES = 2;
+
 /** Names are local to `--root`; a constant keeps the path of runsc's control socket short. */
 const SANDBOX = "machine";
 
@@ -99,6 +106,7 @@ function foregroundArgv(runsc: Runsc, directories: SandboxDirectories, command: 
     runsc.binary,
     `--root=${directories.state}`,
     "--platform=systrap",
+    ...(availableParallelism() > FEW_CORES ? [] : ["--systrap-disable-fast-path"]),
     "--network=none",
     // Limits are ours to set (`../cgroup.ts`): runsc's own need root and a cgroup of its choice.
     "--ignore-cgroups",
