@@ -1,11 +1,13 @@
 /**
  * `node bench/server.ts [provider] [times]`: how long from a webhook to what its first step prints, with machines made ahead where the provider
- * makes any (0 times: not measured); and the memory of a server with 10,000 deliveries behind it and 100 runs before it.
+ * makes any (0 times: not measured); the memory of a server with 10,000 deliveries behind it and 100 runs before it; and how long
+ * `/healthz` takes while it is loaded.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { setTimeout as delay } from "node:timers/promises";
+import { runCommand } from "../src/lib/run-command.ts";
 import { openServerStore } from "../src/server/sqlite-server-store.ts";
 import { sandbox } from "../test/run-hearth.ts";
 import { createRepositories, deliver, git, SECRET, startServer, until } from "../test/running-server.ts";
@@ -13,6 +15,8 @@ import { createRepositories, deliver, git, SECRET, startServer, until } from "..
 const [provider, times] = [process.argv[2] ?? "gvisor", Number(process.argv[3] ?? 9)];
 const REPOSITORY = "octo-org/bench";
 const [HISTORY, QUEUED] = [10_000, 100];
+const FORMAT = "%{http_code} %{time_total}";
+const [LOAD_CONNECTIONS, LOAD_RUNS, LOAD_MS] = [16, 20, 10_000];
 const WORKFLOW = `on: { push: , workflow_dispatch: }
 jobs:
   first:
@@ -43,6 +47,7 @@ const headers = { authorization: `Bearer ${token}` };
 
 if (times > 0) await measureLatency();
 await measureMemory();
+await measureHealth();
 
 async function measureLatency(): Promise<void> {
   const server = await startServer(box, env, ["--provider", provider]);
@@ -110,6 +115,43 @@ async function measureMemory(): Promise<void> {
     );
   } finally {
     server.process.kill("SIGTERM");
+    await server.process.ended;
+  }
+}
+
+/** While webhooks come over some connections without a pause, and runs are planned and run. */
+async function measureHealth(): Promise<void> {
+  const server = await startServer(box, env, ["--provider", "host", "--concurrency", "2"]);
+  let deliveries = 0;
+  const ending = new AbortController();
+  try {
+    for (let index = 0; index < LOAD_RUNS; index += 1) await push(server.url, commit(2_000 + index));
+    const senders = Array.from({ length: LOAD_CONNECTIONS }, async () => {
+      while (!ending.signal.aborted) {
+        deliveries += 1;
+        const star = { action: "created", number: deliveries, filling: "x".repeat(8_000) };
+        await deliver(server, "star", { ...star, repository: { full_name: REPOSITORY } });
+      }
+    });
+    const taken: number[] = [];
+    for (const endMs = performance.now() + LOAD_MS; performance.now() < endMs; await delay(20)) {
+      // A process of its own: this one is busy with sending.
+      const { stdout } = await runCommand(["curl", "-s", "-o", "/dev/null", "-w", FORMAT, `${server.url}/healthz`]);
+      const [status, seconds] = stdout.split(" ");
+      if (status !== "200") throw new Error(`/healthz was answered ${status}`);
+      taken.push(Number(seconds) * 1000);
+    }
+    ending.abort();
+    await Promise.all(senders);
+    const sorted = taken.toSorted((left, right) => left - right);
+    const at = (share: number): string => (sorted[Math.floor((sorted.length - 1) * share)] ?? 0).toFixed(1);
+    process.stdout.write(
+      `/healthz, ${sorted.length} times while ${Math.round((deliveries * 1000) / LOAD_MS)} webhooks came each second and ` +
+        `${LOAD_RUNS} runs were due: p50 ${at(0.5)} ms, p99 ${at(0.99)} ms, slowest ${at(1)} ms\n`,
+    );
+  } finally {
+    ending.abort();
+    server.process.kill("SIGKILL");
     await server.process.ended;
   }
 }

@@ -57,8 +57,7 @@ export class ReferencePins {
     if (this.#options.locked) {
       return { fault: `is not pinned${where} (--locked)`, fix: "run hearth lock, and review what it writes" };
     }
-    // One that pins translations alone says nothing of commits.
-    if (this.#lock !== undefined && Object.keys(this.#lock.uses).length > 0) {
+    if (this.#lock !== undefined && !pinsTranslationsAlone(this.#lock)) {
       this.warn(reference, LOCK_FILE, `${nameOf(reference)} is not pinned: hearth lock adds it`);
     }
     return undefined;
@@ -96,4 +95,9 @@ export class ReferencePins {
 
 export function nameOf({ owner, name, ref }: RemoteReference): string {
   return `${owner}/${name}@${ref}`;
+}
+
+/** It says nothing of commits. */
+function pinsTranslationsAlone({ uses, translations = [] }: Lock): boolean {
+  return Object.keys(uses).length === 0 && translations.length > 0;
 }
