@@ -10,7 +10,6 @@ import { setTimeout as delay } from "node:timers/promises";
 import { EngineError } from "../../lib/engine-error.ts";
 import { connectAgent } from "../../protocol/connect-agent.ts";
 import { greetGuest } from "../../protocol/greeting.ts";
-import { rehearse } from "../../protocol/rehearse.ts";
 import type { Filled, TemplateParts } from "../../template/template-store.ts";
 import { QmpRefusal } from "./qmp.ts";
 import { TEMPLATE_FILES, memoryOfTemplate } from "./machine-file.ts";
@@ -28,8 +27,8 @@ import { unnamedFile } from "./unnamed-file.ts";
 /** A warmed guest has 200 MB in memory and next to nothing on its disk. */
 export const TEMPLATE_ROOM_BYTES = 2 ** 30;
 
-/** The first of a checkout and of an action: read from the disk once for all copies. */
-const WARM_UP = ["git --version", "/opt/externals/node24/bin/node -e 0"];
+/** The first of a step, of a checkout and of an action: read from the disk once for all copies. */
+const WARM_UP = ["bash -e -c true", "git --version", "/opt/externals/node24/bin/node -e 0"];
 /** For the agent to have put its session away. */
 const SETTLE_MS = 300;
 const SAVE_DEADLINE_MS = 60_000;
@@ -91,7 +90,6 @@ async function boot(request: MachineRequest, qemu: QemuProcess): Promise<string 
 async function warmUp(qemu: QemuProcess): Promise<void> {
   await using agent = connectAgent(qemu.port("agent"));
   const env = { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", HOME: "/home/runner" };
-  await rehearse(agent, env);
   for (const [index, command] of WARM_UP.entries()) {
     const request = { id: `warm-up-${index}`, argv: command.split(" "), env, cwd: "/", user: "runner" as const };
     await agent.exec({ ...request, write: [], read: [] }, () => undefined);
