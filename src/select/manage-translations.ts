@@ -64,8 +64,9 @@ export async function manageTranslations(
 ): Promise<TranslateReport> {
   const set = await readWorkflowSet(request.path, environment.workingDirectory);
   const { root } = set.repository;
-  const before: Lock = readLock(root) ?? { uses: {} };
-  const pins = new ReferencePins(before, { locked: false, own: set.repository });
+  const written = readLock(root);
+  const before: Lock = written ?? { uses: {} };
+  const pins = new ReferencePins(written, { locked: false, own: set.repository });
   const translations = await loadTranslations(set, request, environment, { before, pins });
   const wanted = translations.all();
   const after = distinct(wanted.flatMap(({ translation }) => (translation === undefined ? [] : [translation])));
