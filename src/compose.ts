@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { existsSync, rmSync } from "node:fs";
 import { mkdir, mkdtemp } from "node:fs/promises";
-import { availableParallelism, totalmem, userInfo } from "node:os";
+import { availableParallelism, totalmem } from "node:os";
 import { join } from "node:path";
 import { agentBundle } from "./agent-bundle.ts";
 import type { ServerDoor } from "./commands/server-door.ts";
@@ -11,6 +11,7 @@ import { readCertificateAuthorities } from "./config.ts";
 import type { Config } from "./config.ts";
 import { claimDirectory, sweepAbandoned } from "./lib/owned-directory.ts";
 import { EngineError } from "./lib/engine-error.ts";
+import { ownUserName } from "./lib/own-user-name.ts";
 import type { ConcurrencyGroups } from "./engine/concurrency-groups.ts";
 import type { RunOutcome } from "./engine/run-settings.ts";
 import type { Plan } from "./plan/plan.ts";
@@ -104,7 +105,7 @@ export function compose(config: Config, environment: NodeJS.ProcessEnv): Hearth 
       hostModel.addSecrets(request.secrets ?? []);
       // One process may select again: for a change that it watches, for another project.
       const place = {
-        actor: userInfo().username,
+        actor: ownUserName(),
         scratch: async () => join(await scratch(), `select-${randomUUID()}`),
         variable: (name: string) => environment[name],
       };

@@ -4,10 +4,10 @@
  * 0.2 s; a success is remembered until the host reboots or the binary changes, a failure never.
  */
 import { access, mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
-import { userInfo } from "node:os";
 import { join } from "node:path";
 import { withDeadline } from "../../lib/deadline.ts";
 import { runCommand } from "../../lib/run-command.ts";
+import { ownUserName } from "../../lib/own-user-name.ts";
 import { describeLimits } from "../cgroup-root.ts";
 import type { CgroupRoot } from "../cgroup-root.ts";
 import type { Probe } from "../provider.ts";
@@ -128,7 +128,7 @@ async function userNamespaceFix(): Promise<string> {
     const value = await readFile(`/proc/sys/kernel/${name}`, "utf8").catch(() => wanted);
     if (value.trim() !== wanted) return `sudo sysctl --write kernel.${name}=${wanted}`;
   }
-  return `sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 ${userInfo().username}`;
+  return `sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 ${ownUserName()}`;
 }
 
 function memoryFile(dataDir: string, uid: number): string {

@@ -5,7 +5,7 @@
  */
 import { randomUUID } from "node:crypto";
 import { mkdir, mkdtemp, readdir, realpath, symlink } from "node:fs/promises";
-import { homedir, tmpdir, userInfo } from "node:os";
+import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { hostEnvironment } from "../../guest/account.ts";
 import { agentHandlers } from "../../guest/agent.ts";
@@ -13,6 +13,7 @@ import { removeTree } from "../../guest/files.ts";
 import { killWhereEnvironment } from "../../guest/process-tree.ts";
 import { claimDirectory, sweepAbandoned } from "../../lib/owned-directory.ts";
 import { EngineError } from "../../lib/engine-error.ts";
+import { ownUserName } from "../../lib/own-user-name.ts";
 import { offerAgent } from "../../protocol/in-process-agent.ts";
 import type { Capabilities, Layout, Machine, MachineSpec, Provider } from "../provider.ts";
 
@@ -39,7 +40,7 @@ export function hostProvider({ env, directory = tmpdir(), toolCache }: HostSetti
         : {
             ok: true,
             isolation: ISOLATION,
-            detail: `steps run as ${userInfo().username} on this computer`,
+            detail: `steps run as ${ownUserName()} on this computer`,
           },
     provision: async (spec, signal) => {
       signal.throwIfAborted();
