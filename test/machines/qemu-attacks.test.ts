@@ -109,12 +109,16 @@ describe("between runs", () => {
   });
 });
 
-/** When the disk and the memory from which machines are copied were last written. */
+/** Of the files that copies are made of, and never write to. */
 async function templateTimes(): Promise<readonly number[]> {
   const parent = join(fixture.options.dataDir, "templates");
   const keys = (await readdir(parent)).filter((name) => !name.startsWith("."));
-  const files = keys.flatMap((key) => ["memory", "scratch"].map((name) => join(parent, key, name)));
-  return Promise.all(files.map(async (path) => (await stat(path)).mtimeMs));
+  const names = await Promise.all(
+    keys.map(async (key) => (await readdir(join(parent, key))).map((name) => join(key, name))),
+  );
+  // Its manifest says when it was used last.
+  const files = names.flat().filter((name) => !name.endsWith("/template.json"));
+  return Promise.all(files.toSorted().map(async (name) => (await stat(join(parent, name))).mtimeMs));
 }
 
 async function takeTurn(number: number): Promise<void> {
