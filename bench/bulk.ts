@@ -5,6 +5,7 @@ import { packTar } from "modern-tar";
 import { compose } from "../src/compose.ts";
 import { loadConfig } from "../src/config.ts";
 import { openAgent } from "../src/protocol/open-agent.ts";
+import { say } from "./samples.ts";
 
 const SIZE_MIB = 50;
 const PIECE_BYTES = 64 << 10;
@@ -51,8 +52,4 @@ export async function measureBulk(): Promise<void> {
 
 async function* inPieces(tar: Uint8Array): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < tar.length; at += PIECE_BYTES) yield tar.subarray(at, at + PIECE_BYTES);
-}
-
-function say(line: string): void {
-  process.stdout.write(`${line}\n`);
 }

@@ -16,6 +16,7 @@ import { openAgent } from "../src/protocol/open-agent.ts";
 import type { AgentClient } from "../src/protocol/agent-client.ts";
 import { processesOfMachines } from "../src/provider/machine-processes.ts";
 import type { Machine, MachineSpec, Provider, ProviderName } from "../src/provider/provider.ts";
+import { reportSamples, sampleAt, say } from "./samples.ts";
 
 interface Amounts {
   readonly name: ProviderName;
@@ -62,22 +63,24 @@ async function measureProvider(amounts: Amounts): Promise<void> {
   hearth.onMachineProgress((line) => (coldReasons += /not copied from a template/.test(line) ? 1 : 0));
   say(`  ${isolation}`);
   if (provider.capabilities.isolation === "none") {
-    report("start to the first command's end", await repeat(amounts.cold, () => firstExecMs(provider)));
-    return report("a step (bash -e -c true)", await stepsMs(provider));
+    reportSamples("start to the first command's end", await repeat(amounts.cold, () => firstExecMs(provider)));
+    return reportSamples("a step (bash -e -c true)", await stepsMs(provider));
   }
 
   const madeMs = await firstExecMs(provider);
-  report("the very first: template made, and a copy", [madeMs]);
+  reportSamples("the very first: template made, and a copy", [madeMs]);
   using forbidden = forbidTemplates(own.path);
   const cold = await repeat(amounts.cold, () => firstExecMs(provider));
   if (coldReasons !== amounts.cold) throw new Error(`${coldReasons} of ${amounts.cold} cold machines were cold`);
-  report("cold to the first command's end", cold);
+  reportSamples("cold to the first command's end", cold);
   forbidden[Symbol.dispose]();
   const restored = await repeat(amounts.restored, () => firstExecMs(provider));
-  report("restored to the first command's end", restored);
-  say(`    cold / restored, of the medians              ${(at(cold, 0.5) / at(restored, 0.5)).toFixed(1)}x`);
-  report("taken from the pool to a step's first output", await pooledMs(config, provider, amounts.pooled));
-  report("a step (bash -e -c true)", await stepsMs(provider));
+  reportSamples("restored to the first command's end", restored);
+  say(
+    `    cold / restored, of the medians                    ${(sampleAt(cold, 0.5) / sampleAt(restored, 0.5)).toFixed(1)}x`,
+  );
+  reportSamples("taken from the pool to a step's first output", await pooledMs(config, provider, amounts.pooled));
+  reportSamples("a step (bash -e -c true)", await stepsMs(provider));
   for (const count of amounts.atOnce) await measureAtOnce(provider, count);
   if (coldReasons !== amounts.cold) throw new Error("some machines were not copied from the template");
 }
@@ -145,7 +148,7 @@ async function measureAtOnce(provider: Provider, count: number): Promise<void> {
   try {
     const again = await Promise.all(made.map(({ agent }) => exec(agent, "echo here")));
     const mib = await memoryMib(made.map(({ machine }) => machine));
-    const title = `${count} at once, ${again.length} answer`.padEnd(46);
+    const title = `${count} at once, ${again.length} answer`.padEnd(52);
     say(`    ${title} ${(elapsedMs / 1000).toFixed(2).padStart(8)} s    memory ${mib.toFixed(0)} MiB each (PSS)`);
   } finally {
     await Promise.all(made.map(({ machine }) => machine[Symbol.asyncDispose]()));
@@ -218,23 +221,4 @@ async function repeat(times: number, measure: () => Promise<number>): Promise<nu
   const samples: number[] = [];
   for (let count = 0; count < times; count += 1) samples.push(await measure());
   return samples;
-}
-
-/** The least is what it takes where nobody else has the processor at that moment. */
-function report(what: string, samples: readonly number[]): void {
-  const [least, p50, p95] = [0, 0.5, 0.95].map((share) => at(samples, share)).map(formatMs);
-  say(`    ${what.padEnd(46)} least ${least}  p50 ${p50}  p95 ${p95}   (${samples.length})`);
-}
-
-function formatMs(ms: number): string {
-  return `${ms.toFixed(ms < 100 ? 1 : 0)} ms`.padStart(9);
-}
-
-function at(samples: readonly number[], share: number): number {
-  const sorted = samples.toSorted((a, b) => a - b);
-  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN;
-}
-
-function say(line: string): void {
-  process.stdout.write(`${line}\n`);
 }

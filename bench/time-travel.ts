@@ -11,6 +11,7 @@ import { loadConfig } from "../src/config.ts";
 import { openAgent } from "../src/protocol/open-agent.ts";
 import type { AgentClient } from "../src/protocol/agent-client.ts";
 import type { Machine, MachineSpec, Provider } from "../src/provider/provider.ts";
+import { reportSamples, say } from "./samples.ts";
 
 const { signal } = new AbortController();
 /** Shared memory, as a run's checkpoints are written to first. */
@@ -60,8 +61,8 @@ async function measureChange(provider: Provider, { name, script, times }: (typeo
     restored.push(performance.now() - from);
   }
   await agent[Symbol.asyncDispose]();
-  report(`${name}: saved (${(bytes / 1e6).toFixed(0)} MB)`, saved);
-  report(`${name}: restored to a command's end`, restored);
+  reportSamples(`${name}: saved (${(bytes / 1e6).toFixed(0)} MB)`, saved);
+  reportSamples(`${name}: restored to a command's end`, restored);
 }
 
 /** A machine is saved, restored, saved again: no two of them are the same machine. */
@@ -111,7 +112,7 @@ function measureRuns(scratch: string, hearth: string, provider: string): void {
   const rewinds = Array.from({ length: 10 }, () =>
     timed(() => run("rewind", "--to", "10", "--job", "a", "--exec", "true")),
   );
-  report("hearth rewind to a command's end, all of it", rewinds);
+  reportSamples("hearth rewind to a command's end, all of it", rewinds);
   for (const count of [5, 20]) {
     const tookMs = timed(() =>
       run("fork", "--at", "20", "--job", "a", "-n", String(count), "--exec", "true", "--json"),
@@ -183,17 +184,6 @@ function timed(work: () => unknown): number {
   return performance.now() - startedAt;
 }
 
-function report(what: string, samples: readonly number[]): void {
-  const sorted = samples.toSorted((one, other) => one - other);
-  const at = (share: number): string =>
-    `${(sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? 0).toFixed(0)} ms`.padStart(8);
-  say(`    ${what.padEnd(52)} least ${at(0)}  p50 ${at(0.5)}  p95 ${at(0.95)}   (${samples.length})`);
-}
-
 function mb(bytes: number): string {
   return `${(bytes / 1e6).toFixed(0)} MB`;
-}
-
-function say(line: string): void {
-  process.stdout.write(`${line}\n`);
 }

@@ -1,4 +1,5 @@
 /** `hearth fork`: several machines from one moment of a kept run, and the same command in each. */
+import { StringDecoder } from "node:string_decoder";
 import { EngineError } from "../lib/engine-error.ts";
 import { Semaphore } from "../lib/semaphore.ts";
 import { counted } from "./counted.ts";
@@ -9,7 +10,7 @@ import type { ExitCode } from "./exit-code.ts";
 import type { Hearth } from "./hearth.ts";
 import { machineAt, openMoment, placeOf } from "./open-moment.ts";
 import type { OpenMoment } from "./open-moment.ts";
-import { runInMachine } from "./run-in-machine.ts";
+import { execIn, exitNumber } from "./shell-session.ts";
 import type { Terminal } from "./terminal.ts";
 
 export interface ForkOptions {
@@ -33,6 +34,8 @@ interface Fork {
 
 const DEFAULT_FORKS = 2;
 const MAX_OUTPUT_CHARACTERS = 1 << 20;
+/** As shells have it. */
+const CANNOT_RUN = 126;
 
 /** Success when the command succeeded in all of them. */
 export async function fork(
@@ -52,7 +55,7 @@ export async function fork(
     const forks = await Promise.all(
       Array.from({ length: number }, async (_, index) => {
         using place = await places.acquire();
-        const done = await runFork(hearth, opened, index + 1, { command: options.exec, stop: stop.signal });
+        const done = await runFork(hearth, terminal, opened, index + 1, { command: options.exec, stop: stop.signal });
         if (options.json === true) out.write(`${JSON.stringify(done)}\n`);
         else for (const line of linesOf(done)) out.write(`${line}\n`);
         return done;
@@ -69,6 +72,7 @@ export async function fork(
 
 async function runFork(
   hearth: Hearth,
+  terminal: Terminal,
   moment: OpenMoment,
   number: number,
   { command, stop }: { readonly command: string; readonly stop: AbortSignal },
@@ -77,11 +81,14 @@ async function runFork(
   await using opened = await machineAt(hearth, moment, "fork", stop);
   const readyMs = Math.round(performance.now() - startedAt);
   let output = "";
-  const onOutput = (_: unknown, text: string): void => {
-    output = (output + text).slice(0, MAX_OUTPUT_CHARACTERS);
-  };
-  const code = await runInMachine(opened.machine.agent, moment.saved.shell, command, { onOutput, stop });
-  return { fork: number, exitCode: code, readyMs, durationMs: Math.round(performance.now() - startedAt), output };
+  const decoders = { stdout: new StringDecoder("utf8"), stderr: new StringDecoder("utf8") };
+  const place = { ...moment.saved.shell, user: "runner", argv: ["bash", "-c", command], write: [] } as const;
+  const exit = await execIn(opened.machine.agent, terminal, place, (stream, chunk) => {
+    output = (output + decoders[stream].write(chunk)).slice(0, MAX_OUTPUT_CHARACTERS);
+  });
+  const durationMs = Math.round(performance.now() - startedAt);
+  if (exit.failure === undefined) return { fork: number, exitCode: exitNumber(exit), readyMs, durationMs, output };
+  return { fork: number, exitCode: CANNOT_RUN, readyMs, durationMs, output: `${output}${exit.failure}\n` };
 }
 
 function linesOf({ fork: number, exitCode: code, durationMs, output }: Fork): readonly string[] {

@@ -6,6 +6,7 @@ import { counted } from "./counted.ts";
 import { plainText, splitReturns, truncate } from "./display-text.ts";
 import { formatDuration } from "./duration.ts";
 import { lossLines } from "./loss-lines.ts";
+import { createQuietView } from "./quiet-view.ts";
 import { environmentText, fateText, runText } from "./record-lines.ts";
 import type { Fate, RunEvent, StepRef } from "../store/run-event.ts";
 import type { RunWatch } from "./run-watch.ts";
@@ -85,15 +86,7 @@ export function createPlainView({ out, err }: Terminal, { verbose, several }: Pl
     }
   }
 
-  return {
-    event,
-    waiting: () => undefined,
-    started: () => undefined,
-    ended: () => undefined,
-    progress: (line) => err.write(`${plainText(line)}\n`),
-    cancelling: (message) => err.write(`${message}\n`),
-    close: () => undefined,
-  };
+  return { ...createQuietView({ err }), event };
 }
 
 /** A step without a name is called by its script, which can be as long as it likes; it stands before every line. */

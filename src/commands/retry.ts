@@ -41,7 +41,7 @@ export async function retry(
   }
   const secrets = await readSecrets(options, terminal);
   try {
-    return await goOn(hearth, terminal, prefix, { options, secrets });
+    return await goOn(hearth, terminal, run, { options, secrets });
   } finally {
     await hearth.close();
   }
@@ -55,18 +55,18 @@ interface RetryWish {
 async function goOn(
   hearth: Hearth,
   terminal: Terminal,
-  prefix: string | undefined,
+  run: string,
   { options, secrets }: RetryWish,
 ): Promise<ExitCode> {
-  await using opened = await openMoment(hearth, prefix, { step: options.from, job: options.job });
+  await using opened = await openMoment(hearth, run, { step: options.from, job: options.job });
   const json = options.json === true;
   const planned = await planFromMoment(hearth, terminal, opened, { secrets, stale: options.stale === true, json });
   const { selection, sorted, going } = planned;
   if (going === undefined) return exitCodeOfRefused(sorted.refused);
 
   const say = (text: string): void => terminal.err.write(`${plainText(text)}\n`);
-  const { run } = opened.checkpoint;
-  const prepare = options.sync === true ? await syncTree(hearth, run, selection.repository, say) : undefined;
+  const from = opened.checkpoint.run;
+  const prepare = options.sync === true ? await syncTree(hearth, from, selection.repository, say) : undefined;
   const env = await readEnv(options);
   const chosen = await hearth.chooseProvider(opened.checkpoint.provider);
   const when = options.checkpoint ?? (terminal.live ? "auto" : "off");

@@ -94,34 +94,48 @@ async function runScript(agent: AgentClient, terminal: Terminal, place: ShellPla
 async function runCommand(
   agent: AgentClient,
   terminal: Terminal,
-  { env, cwd, user }: ShellPlace,
-  { argv, write }: { argv: string[]; write: { path: string; content: string; mode: number }[] },
+  place: ShellPlace,
+  command: CommandFiles,
 ): Promise<number> {
+  const exit = await execIn(agent, terminal, { ...place, ...command }, (stream, chunk) =>
+    terminal.screen.write(stream, chunk),
+  );
+  return codeOf(exit, "Cannot run the command", undefined);
+}
+
+interface CommandFiles {
+  readonly argv: readonly string[];
+  readonly write: readonly { readonly path: string; readonly content: string; readonly mode: number }[];
+}
+
+/** A program without a terminal. Ctrl-C goes to all that it started; a second one kills it. */
+export async function execIn(
+  agent: AgentClient,
+  terminal: Pick<Terminal, "onInterrupt">,
+  { env, cwd, user, argv, write }: Omit<ShellPlace, "argv"> & CommandFiles,
+  onOutput: Parameters<AgentClient["exec"]>[1],
+): Promise<ExecExit> {
   const id = `shell-${randomUUID()}`;
   let interrupts = 0;
   const stopListening = terminal.onInterrupt(() => {
     interrupts += 1;
-    const how =
-      interrupts === 1
-        ? ({ signal: "SIGINT", scope: "tree" } as const)
-        : ({ signal: "SIGKILL", scope: "tree" } as const);
+    const signal = interrupts === 1 ? "SIGINT" : "SIGKILL";
     // A machine that cannot be told ends the command by itself.
-    agent.signal({ id, ...how }).catch(() => undefined);
+    agent.signal({ id, signal, scope: "tree" }).catch(() => undefined);
   });
   try {
-    const exit = await agent.exec({ id, argv, env: { ...env }, cwd, user, write, read: [] }, (stream, chunk) =>
-      terminal.screen.write(stream, chunk),
-    );
-    return codeOf(exit, "Cannot run the command", undefined);
+    return await agent.exec({ id, argv: [...argv], env: { ...env }, cwd, user, write: [...write], read: [] }, onOutput);
   } finally {
     stopListening();
   }
 }
 
-/** As a shell counts: 128 and the signal's number. */
-function codeOf({ code, signal, failure }: ExecExit, what: string, hint: string | undefined): number {
-  if (failure !== undefined) throw new EngineError("GUEST_REFUSED", `${what}: ${failure}`, { hint });
-  if (code !== null) return code;
-  const number = Object.entries(constants.signals).find(([name]) => name === signal)?.[1];
-  return 128 + (number ?? 0);
+/** What a shell counts of an end that is no failure to start: 128 and the signal's number. */
+export function exitNumber({ code, signal }: ExecExit): number {
+  return code ?? 128 + (Object.entries(constants.signals).find(([name]) => name === signal)?.[1] ?? 0);
+}
+
+function codeOf(exit: ExecExit, what: string, hint: string | undefined): number {
+  if (exit.failure !== undefined) throw new EngineError("GUEST_REFUSED", `${what}: ${exit.failure}`, { hint });
+  return exitNumber(exit);
 }

@@ -15,12 +15,12 @@ import { exitCode } from "./exit-code.ts";
 import type { ExitCode } from "./exit-code.ts";
 import type { Hearth, RunOptions } from "./hearth.ts";
 import { manageRequest } from "./lock.ts";
+import { createQuietView } from "./quiet-view.ts";
 import { selectRequest } from "./request.ts";
 import { runAll } from "./run-all.ts";
 import type { RunResult } from "./run-all.ts";
 import { sortResults } from "./sort-results.ts";
 import type { Output, Terminal } from "./terminal.ts";
-import type { View } from "./view.ts";
 
 export interface VerifyCommandOptions {
   readonly json?: boolean;
@@ -78,7 +78,7 @@ async function verdictOf(hearth: Hearth, terminal: Terminal, comparison: Compari
   const started = sides.flatMap((side) => ("plan" in side ? [side] : []));
   const optionsOf = await optionsFor(hearth, projects, started);
   const plans = started.map(({ plan }) => plan);
-  runs.push(...(await runAll(hearth, terminal, silentView(terminal), plans, optionsOf, false)));
+  runs.push(...(await runAll(hearth, terminal, createQuietView(terminal), plans, optionsOf, false)));
   const names = runs.flatMap((result) => (result.kind === "ended" ? [result.run] : []));
   for (const [index, result] of runs.entries()) {
     const report = result.kind === "ended" ? reportOf(result) : undefined;
@@ -152,18 +152,6 @@ function whyOf(result: RunResult): string {
     default:
       return "it was cancelled";
   }
-}
-
-function silentView({ err }: Terminal): View {
-  return {
-    event: () => undefined,
-    waiting: () => undefined,
-    started: () => undefined,
-    ended: () => undefined,
-    progress: (line) => err.write(`${plainText(line)}\n`),
-    cancelling: (message) => err.write(`${message}\n`),
-    close: () => undefined,
-  };
 }
 
 /** Of each action enough to see what it is about. */

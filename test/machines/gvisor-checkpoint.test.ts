@@ -5,11 +5,10 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { connectAgent } from "../../src/protocol/connect-agent.ts";
 import { checkpointContract } from "../../src/provider/checkpoint.contract.ts";
-import { leftovers, processesOf } from "../../src/provider/gvisor/leftovers.ts";
+import { leftovers } from "../../src/provider/gvisor/leftovers.ts";
 import { gvisorProvider } from "../../src/provider/gvisor/provider.ts";
-import type { Machine } from "../../src/provider/provider.ts";
 import type { GvisorFixture } from "./gvisor-fixture.ts";
-import { gvisorFixture, machineSpec, shell } from "./gvisor-fixture.ts";
+import { gvisorFixture, killSandbox, machineSpec, shell } from "./gvisor-fixture.ts";
 
 const { signal } = new AbortController();
 let fixture: GvisorFixture;
@@ -19,17 +18,10 @@ beforeAll(async () => {
 });
 afterAll(async () => fixture[Symbol.asyncDispose]());
 
-async function killSandbox({ id }: Pick<Machine, "id">): Promise<void> {
-  const processes = await processesOf(join(fixture.settings.runDir, id));
-  for (const { pid } of processes.filter((entry) => entry.arguments.startsWith("runsc-sandbox"))) {
-    process.kill(pid, "SIGKILL");
-  }
-}
-
 checkpointContract("gvisor", {
   create: async () => gvisorProvider(fixture.settings),
   leftovers: async () => leftovers(fixture.settings.runDir),
-  kill: killSandbox,
+  kill: async ({ id }) => killSandbox(fixture, id),
   identityFile: "identity.json",
 });
 
@@ -42,7 +34,7 @@ describe("a gVisor machine that is saved", () => {
       await shell(agent, "head -c 20000000 /dev/urandom > /tmp/some");
       const saving = machine.save?.(saves, signal);
       await new Promise((resolve) => setTimeout(resolve, afterMs));
-      await killSandbox(machine);
+      await killSandbox(fixture, machine.id);
       const saved = await saving?.catch((error: unknown) => error);
       // One that was saved before that is told of its loss by its stream.
       const fate = saved instanceof Error ? saved : await machine.lost;

@@ -7,6 +7,7 @@ import { buildImage } from "../../src/image/build-image.ts";
 import { defaultDefinition } from "../../src/image/definition.ts";
 import type { AgentClient } from "../../src/protocol/agent-client.ts";
 import { findCgroupRoot, thisHost } from "../../src/provider/cgroup-root.ts";
+import { processesOf } from "../../src/provider/gvisor/leftovers.ts";
 import type { GvisorSettings } from "../../src/provider/gvisor/prepare.ts";
 import type { MachineSpec } from "../../src/provider/provider.ts";
 import { setupGvisor } from "../../src/setup/gvisor.ts";
@@ -73,4 +74,12 @@ export async function shell(
     output += chunk.toString();
   });
   return { code, output: output.trim() };
+}
+
+/** As an administrator or the kernel's memory killer would: the process that holds the guest, and only that one. */
+export async function killSandbox({ settings }: GvisorFixture, id: string): Promise<void> {
+  const processes = await processesOf(join(settings.runDir, id));
+  const sandbox = processes.find((entry) => entry.arguments.startsWith("runsc-sandbox"));
+  if (sandbox === undefined) throw new Error(`no sandbox process of machine ${id}`);
+  process.kill(sandbox.pid, "SIGKILL");
 }

@@ -20,7 +20,7 @@ import { providerContract } from "../../src/provider/provider.contract.ts";
 import type { MachineSpec } from "../../src/provider/provider.ts";
 import { ensurePackages } from "../../src/setup/apt.ts";
 import type { GvisorFixture } from "./gvisor-fixture.ts";
-import { dataDir, gvisorFixture, machineSpec, shell } from "./gvisor-fixture.ts";
+import { dataDir, gvisorFixture, killSandbox, machineSpec, shell } from "./gvisor-fixture.ts";
 
 let fixture: GvisorFixture;
 const { signal } = new AbortController();
@@ -29,14 +29,6 @@ beforeAll(async () => {
   fixture = await gvisorFixture();
 });
 afterAll(async () => fixture[Symbol.asyncDispose]());
-
-/** As an administrator or the kernel's memory killer would: the process that holds the guest, and only that one. */
-async function killSandbox(id: string): Promise<void> {
-  const processes = await processesOf(join(fixture.settings.runDir, id));
-  const sandbox = processes.find((entry) => entry.arguments.startsWith("runsc-sandbox"));
-  if (sandbox === undefined) throw new Error(`no sandbox process of machine ${id}`);
-  process.kill(sandbox.pid, "SIGKILL");
-}
 
 /** It may have ended by itself. */
 function kill(pid: number): void {
@@ -53,7 +45,7 @@ const provision = async (id: string, spec: Partial<MachineSpec> = {}) =>
 providerContract("gvisor", {
   create: async () => gvisorProvider(fixture.settings),
   leftovers: async () => leftovers(fixture.settings.runDir),
-  kill: async (machine) => killSandbox(machine.id),
+  kill: async (machine) => killSandbox(fixture, machine.id),
 });
 
 describe("a gVisor machine", () => {
@@ -151,7 +143,7 @@ describe("a gVisor machine", () => {
 
   it("is lost, with the reason, when its sandbox is killed", async () => {
     await using machine = await provision("killed");
-    await killSandbox("killed");
+    await killSandbox(fixture, "killed");
     expect((await machine.lost).reason).toMatch(/^The sandbox (exited with|was killed by)/);
   });
 
