@@ -1,9 +1,10 @@
 /**
  * Builds the release into dist/: `main.js` with lazily loaded chunks for the commands, `rehearse-child.js`, which the server starts to read
  * strangers' files, `checkpoint-thread.js`, the thread in which checkpoints are encrypted, and `guest/agent.js`, the guest agent in a directory of its own, because a machine is shown that directory.
- * Another directory than dist/ may be named. Built-ins and rules of translation are found beside it. `yaml` is bundled from its browser build, which starts faster.
+ * Libraries of the server use all of zod; a copy is bundled for the rest, or every command would load all of it. Another directory than dist/ may be named. Built-ins and rules of translation are found beside it. `yaml` is bundled from its browser build, which starts faster.
  */
-import { chmod, cp, rm } from "node:fs/promises";
+import { chmod, cp, mkdtempDisposable, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { build } from "esbuild";
 import { bundleBuiltins } from "./bundle-builtins.ts";
@@ -14,6 +15,9 @@ const root = join(import.meta.dirname, "..");
 const out = resolve(process.argv[2] ?? join(root, "dist"));
 
 await rm(out, { recursive: true, force: true });
+await using scratch = await mkdtempDisposable(join(tmpdir(), "hearth-build-"));
+const ownZod = join(scratch.path, "zod");
+await cp(join(root, "node_modules", "zod"), ownZod, { recursive: true });
 await build({
   entryPoints: {
     main: "src/main.ts",
@@ -33,7 +37,10 @@ await build({
   // Of the server's libraries some are CommonJS, and ask for Node's own modules when they are loaded.
   banner: { js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);' },
   logLevel: "warning",
-  alias: { yaml: join(root, "node_modules", "yaml", "browser", "index.js") },
+  alias: {
+    yaml: join(root, "node_modules", "yaml", "browser", "index.js"),
+    "zod/mini": join(ownZod, "mini", "index.js"),
+  },
   external: ["esbuild"],
 });
 await bundleAgent(join(out, "guest", "agent.js"));

@@ -26,6 +26,7 @@ import type { NetworkPolicy, Services } from "./service/services.ts";
 import type { HearthHost } from "./select/hearth-settings.ts";
 import type { SelectionParts, SelectRequest } from "./select/select-workflows.ts";
 import { checkpointsFor, createHostCheckpoints, hostForkDirectories } from "./host-checkpoints.ts";
+import { createHeldMachines } from "./held-machines.ts";
 import type { HostMachines } from "./host-machines.ts";
 import { createHostModel, modelFigures } from "./host-model.ts";
 import { createHostTraces } from "./host-traces.ts";
@@ -39,6 +40,7 @@ export function compose(config: Config, environment: NodeJS.ProcessEnv): Hearth 
   const { concurrency, settings, dataDir, stateDir, runDir } = config;
   const keptArtifacts = { stateDir, now: Date.now };
   const checkpoints = createHostCheckpoints(config);
+  const forks = hostForkDirectories(config);
   const store = createJsonlRunStore({
     stateDir,
     now: Date.now,
@@ -156,6 +158,15 @@ export function compose(config: Config, environment: NodeJS.ProcessEnv): Hearth 
       const changes = await changesSince(runDirectory(stateDir, run), snapshot);
       return changes && { ...changes, archives: () => archivesOf(snapshot, changes.changed) };
     },
+    prepareMachine(provider) {
+      const loading = [
+        chooseAny(provider),
+        import("./open-machine.ts"),
+        hostMachines().then((host) => host.reapAtStart()),
+      ];
+      // Whoever makes the machine is told.
+      for (const one of loading) one.catch(() => undefined);
+    },
     async openMachine(wish, signal) {
       const module = await import("./open-machine.ts");
       const host = await hostMachines();
@@ -178,6 +189,8 @@ export function compose(config: Config, environment: NodeJS.ProcessEnv): Hearth 
       return watchWorkingTree({ root: repository, isGit, quietMs: 200, ...listener });
     },
     checkpoints,
+    forks,
+    held: createHeldMachines(join(stateDir, "held")),
     caches: {
       async list() {
         const { listCaches } = await import("./service/kept-caches.ts");
@@ -474,7 +487,7 @@ export function compose(config: Config, environment: NodeJS.ProcessEnv): Hearth 
         services,
         actions: withBuiltins(actions, dataDir),
         checkpoints: options.checkpoints && checkpointsFor(options.checkpoints.when, checkpoints),
-        forks: options.matrixFork === true ? hostForkDirectories(config) : undefined,
+        forks: options.matrixFork === true ? forks : undefined,
         emit,
         now: () => performance.now(),
         newId: randomUUID,

@@ -15,7 +15,7 @@ export interface MachineSurroundings {
 }
 
 export async function openMachine(
-  { provider, id, image, saved, repository }: MachineWish,
+  { provider, id, image, saved, repository, group }: MachineWish,
   { config, host, network, certificateAuthorities }: MachineSurroundings,
   signal: AbortSignal,
 ): Promise<OpenMachine> {
@@ -23,8 +23,13 @@ export async function openMachine(
   await using undo = new AsyncDisposableStack();
   const source = undo.use(
     createMachineSource({
-      // It waits for its turn like the machines of runs, and nothing waits for it.
-      provider: host.providerFor(provider, { run: id, keepsMachines: false, pooled: false, onWait: () => undefined }),
+      // It waits for its turn like the machines of runs, and nothing waits for it but others of its group.
+      provider: host.providerFor(provider, {
+        run: group ?? id,
+        keepsMachines: group !== undefined,
+        pooled: false,
+        onWait: () => undefined,
+      }),
       namedProvider: async () => provider,
       services: createServices({ lookup: createLookup(undefined, mirrorDir), upstreamProxy }),
       per: "job",

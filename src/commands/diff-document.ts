@@ -111,7 +111,7 @@ export function diffDocument(parts: DiffParts): DiffDocument {
     steps: moments.steps,
     notes: [...moments.notes, ...notesOf(changes)],
     workspace: shell.cwd,
-    files: changes.files.map((change) => fileOf(change, parts)),
+    files: diffFiles(parts),
     env: compareValues(before.env, after.env),
     path: {
       added: after.path.filter((entry) => !before.path.includes(entry)),
@@ -161,7 +161,21 @@ function notesOf({ isPreloaded, isCut }: MachineChanges): readonly string[] {
   ];
 }
 
-function fileOf(change: FileChange, { temp, changes, masker }: DiffParts): DiffFile {
+/** Not masked but for contents. */
+function diffFiles(parts: Pick<DiffParts, "temp" | "changes" | "masker">): readonly DiffFile[] {
+  return parts.changes.files.map((change) => fileOf(change, parts));
+}
+
+/** What somebody's program touched: what Hearth writes itself is left out. */
+export function touchedFiles(parts: Pick<DiffParts, "temp" | "changes" | "masker">): readonly DiffFile[] {
+  const files = diffFiles(parts).filter(({ ofHearth }) => ofHearth !== true);
+  return masked(files, (text) => parts.masker.mask(text));
+}
+
+function fileOf(
+  change: FileChange,
+  { temp, changes, masker }: Pick<DiffParts, "temp" | "changes" | "masker">,
+): DiffFile {
   const path = textOf(change.path);
   const before = "before" in change ? change.before : undefined;
   const after = "after" in change ? change.after : undefined;

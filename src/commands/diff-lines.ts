@@ -43,6 +43,15 @@ function cut(lines: readonly string[], showAll: boolean): readonly string[] {
   return [...shown.map((line) => `  ${line}`), ...(more === 0 ? [] : [`  and ${more} more (--all)`])];
 }
 
+/** What differs, with what lies in a new or removed directory folded into it; long lists cut. */
+export function fileLines(files: readonly DiffFile[], workspace: string, showAll: boolean): readonly string[] {
+  const shown = showAll ? files.map((file) => [file]) : folded(files);
+  return cut(
+    shown.map((some) => fileLine(some, workspace)),
+    showAll,
+  );
+}
+
 function filesGroup({ files, workspace }: DiffDocument, showAll: boolean): readonly string[] {
   const own = files.filter((file) => file.ofHearth === true);
   const others = files.filter((file) => showAll || file.ofHearth !== true);
@@ -52,9 +61,8 @@ function filesGroup({ files, workspace }: DiffDocument, showAll: boolean): reado
     .map((kind) => [kind, others.filter(({ change }) => change === kind).length] as const)
     .filter(([, count]) => count > 0)
     .map(([kind, count]) => `${count} ${kind}`);
-  const lines = (showAll ? others.map((file) => [file]) : folded(others)).map((some) => fileLine(some, workspace));
   const diffs = others.flatMap(({ diff }) => (diff === undefined ? [] : ["", ...plainLines(diff.trimEnd())]));
-  return [`Files: ${counts.join(", ")}${rest}`, ...cut(lines, showAll), ...diffs];
+  return [`Files: ${counts.join(", ")}${rest}`, ...fileLines(others, workspace, showAll), ...diffs];
 }
 
 /** What lies in a directory that is wholly new, or wholly gone, stands with it when it is much. Each with the directory first. */

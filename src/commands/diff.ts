@@ -3,10 +3,10 @@
  * into from inside by a program of Hearth's (docs/diff.md says what that can and cannot see).
  */
 import { EngineError } from "../lib/engine-error.ts";
-import { defaultDefinition } from "../image/definition.ts";
 import { Masker } from "../joblog/masker.ts";
 import type { RunRecord } from "../store/run-record.ts";
-import { compareMachines } from "../survey/compare-machines.ts";
+import { Cancelled } from "./cancelled.ts";
+import { compareKept } from "./compare-kept.ts";
 import { MAX_CONTENT_BYTES } from "./diff-content.ts";
 import { diffDocument } from "./diff-document.ts";
 import type { DiffDocument } from "./diff-document.ts";
@@ -19,8 +19,7 @@ import type { ExitCode } from "./exit-code.ts";
 import { findMoment } from "./find-moment.ts";
 import type { Hearth } from "./hearth.ts";
 import type { EgressEvent } from "./network-lines.ts";
-import { checkpointsOf, machineAt, openKept } from "./open-moment.ts";
-import type { OpenKept } from "./open-moment.ts";
+import { checkpointsOf, openKept } from "./open-moment.ts";
 import { readRecord } from "./read-record.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -43,7 +42,7 @@ export async function diff(
 ): Promise<ExitCode> {
   const { out, err } = terminal;
   const stop = new AbortController();
-  const stopListening = terminal.onInterrupt(() => stop.abort(new EngineError("BAD_USAGE", "Interrupted")));
+  const stopListening = terminal.onInterrupt(() => stop.abort(new Cancelled()));
   try {
     const stored = await hearth.store.find(prefix);
     const record = await readRecord(hearth.store, stored);
@@ -78,30 +77,14 @@ async function documentOf(
   await using from = await openKept(hearth, moments.from);
   await using to = await openKept(hearth, moments.to);
   const { shell } = to.saved;
-  const builtAt = await imageBuiltAt(hearth, from);
   const directory = path === undefined ? undefined : insideOf(shell.cwd, path);
-  const wish = { directory, builtAt, contentBytes: content === true ? MAX_CONTENT_BYTES : undefined };
-  await using machines = new AsyncDisposableStack();
-  const restored = await Promise.allSettled([from, to].map((one) => machineAt(hearth, one, "diff", signal)));
-  for (const one of restored) if (one.status === "fulfilled") machines.use(one.value);
-  const [before, after] = restored.map((one) => {
-    if (one.status === "rejected") throw one.reason;
-    return one.value.machine;
-  });
-  if (before === undefined || after === undefined) throw new Error("two machines were restored");
-  const changes = await compareMachines(before, after, wish, signal);
+  const wish = { prefix: "diff", directory, contentBytes: content === true ? MAX_CONTENT_BYTES : undefined };
+  const { changes, temp } = await compareKept(hearth, [from, to], wish, signal);
   const masker = Masker.restore(to.saved.masks);
   masker.addSecrets(Object.fromEntries(from.saved.masks.values.map((value, index) => [`earlier ${index}`, value])));
   const states = { before: from.saved.state, after: to.saved.state };
   const egress = await egressOf(hearth.store, run, record, moments.from.job, moments.steps);
-  return diffDocument({ run, moments, changes, states, shell, temp: after.layout.temp, egress, masker });
-}
-
-/** Undefined where this host has that image no more, or knows no time of it that lies before the run. */
-async function imageBuiltAt(hearth: Hearth, { checkpoint, saved }: OpenKept): Promise<Date | undefined> {
-  const name = saved.machine.image ?? defaultDefinition.name;
-  const image = (await hearth.images.list()).find((one) => one.name === name);
-  return image !== undefined && image.builtAt < new Date(checkpoint.at) ? image.builtAt : undefined;
+  return diffDocument({ run, moments, changes, states, shell, temp, egress, masker });
 }
 
 function insideOf(workspace: string, path: string): string {

@@ -144,6 +144,12 @@ export function fakeHearth(options: FakeHearthOptions = {}): FakeHearth {
     failWatch: (error) => listeners.forEach(({ onError }) => onError(error)),
     watchers: () => listeners.size + hearers.size,
     changesSince: async () => undefined,
+    prepareMachine: () => undefined,
+    held: {
+      hold: () => Promise.reject(new Error("nothing is held here")),
+      enter: async () => undefined,
+    },
+    forks: { make: () => Promise.reject(new EngineError("CHECKPOINT_UNUSABLE", "Nothing is copied here")) },
     async decideRun(run, { job, decision }) {
       note(`decide ${run} ${job ?? "-"} ${decision}`);
       return { job: job ?? "test", step: 1 };

@@ -3,15 +3,19 @@
  * step that fails now and then is found out. Its runs leave no record behind.
  */
 import { overlay } from "../lib/overlay.ts";
-import { Semaphore } from "../lib/semaphore.ts";
 import type { RunEvent } from "../store/run-event.ts";
 import { counted } from "./counted.ts";
 import { plainText } from "./display-text.ts";
 import { formatDuration } from "./duration.ts";
+import { Cancelled } from "./cancelled.ts";
+import { fileLines } from "./diff-lines.ts";
+import { FlakeMachines } from "./flake-files.ts";
+import type { FlakeFiles } from "./flake-files.ts";
 import { exitCode } from "./exit-code.ts";
 import type { ExitCode } from "./exit-code.ts";
 import { firstDifference } from "./first-difference.ts";
-import type { Hearth, RunHandle, RunOptions } from "./hearth.ts";
+import type { Hearth, RunOptions } from "./hearth.ts";
+import { inPlaces } from "./in-places.ts";
 import { openMoment } from "./open-moment.ts";
 import { planFromMoment } from "./plan-from-moment.ts";
 import type { PlanFromMoment } from "./plan-from-moment.ts";
@@ -50,39 +54,37 @@ export async function flake(
   options: FlakeOptions,
 ): Promise<ExitCode> {
   const { out } = terminal;
-  const handles = new Set<RunHandle>();
-  let isInterrupted = false;
-  const stopListening = terminal.onInterrupt(() => {
-    isInterrupted = true;
-    for (const handle of handles) handle.kill();
-  });
+  const stop = new AbortController();
+  const { signal } = stop;
+  const stopListening = terminal.onInterrupt(() => stop.abort(new Cancelled()));
   try {
     const secrets = await readSecrets(options, terminal);
     const env = await readEnv(options);
     await using opened = await openMoment(hearth, prefix, { step: options.step, job: options.job });
+    await using machines = new FlakeMachines(hearth.forks, opened);
     const { moment, checkpoint } = opened;
     const wish = { secrets, stale: options.stale === true, json: options.json === true };
     const planned = await planFromMoment(hearth, terminal, opened, wish);
     if (planned.going === undefined) return exitCodeOfRefused(planned.sorted.refused);
     const { provider } = await hearth.chooseProvider(checkpoint.provider);
-    const places = new Semaphore(Math.max(1, hearth.concurrency));
     const number = options.number ?? DEFAULT_TRIALS;
-    const trials = await Promise.all(
-      Array.from({ length: number }, async (_, index) => {
-        using place = await places.acquire();
-        if (isInterrupted) return undefined;
-        const own = { provider, env, secrets: overlay(planned.selection.secrets, secrets) };
-        const done = await tryOnce(hearth, planned, { ...own, step: moment.step, trial: index + 1, handles });
-        if (options.json === true) out.write(`${JSON.stringify(done)}\n`);
-        else out.write(`${plainText(`${done.trial}  ${done.outcome}  ${formatDuration(done.durationMs)}`)}\n`);
-        return done;
-      }),
-    );
+    const own = { provider, env, secrets: overlay(planned.selection.secrets, secrets), step: moment.step, machines };
+    const trials = await inPlaces(hearth, number, async (trial) => {
+      if (signal.aborted) return undefined;
+      const done = await tryOnce(hearth, planned, { ...own, trial, signal });
+      if (options.json === true) out.write(`${JSON.stringify(done)}\n`);
+      else out.write(`${plainText(`${done.trial}  ${done.outcome}  ${formatDuration(done.durationMs)}`)}\n`);
+      return done;
+    });
     const done = trials.filter((trial) => trial !== undefined);
     const verdict = verdictOf(done);
-    if (options.json === true) out.write(`${JSON.stringify({ verdict: verdict.kind, ...verdict.counts })}\n`);
-    else for (const line of [...differenceLines(done), verdict.text]) out.write(`${plainText(line)}\n`);
-    if (isInterrupted) return exitCode.cancelled;
+    const files = await machines.compare(hearth, signal);
+    if (options.json === true) out.write(`${JSON.stringify({ verdict: verdict.kind, ...verdict.counts, files })}\n`);
+    else {
+      const lines = [...differenceLines(done), ...filesLines(files, opened.saved.shell.cwd), "", verdict.text];
+      for (const line of lines) out.write(`${plainText(line)}\n`);
+    }
+    if (signal.aborted) return exitCode.cancelled;
     if (done.some(({ outcome }) => outcome === "error")) return exitCode.machine;
     return verdict.kind === "never fails" ? exitCode.success : exitCode.failure;
   } finally {
@@ -94,13 +96,14 @@ export async function flake(
 interface TrialWish extends Pick<RunOptions, "provider" | "env" | "secrets"> {
   readonly step: number;
   readonly trial: number;
-  readonly handles: Set<RunHandle>;
+  readonly machines: FlakeMachines;
+  readonly signal: AbortSignal;
 }
 
 async function tryOnce(
   hearth: Hearth,
   { selection, going }: PlanFromMoment,
-  { step, trial, handles, ...own }: TrialWish,
+  { step, trial, machines, signal, ...own }: TrialWish,
 ): Promise<Trial> {
   if (going === undefined) throw new Error("nothing to try");
   const { plan, earlier, resumption } = going;
@@ -118,16 +121,25 @@ async function tryOnce(
     ...own,
     machinePer: "job",
     skipUnsupported: false,
-    resumption: { ...resumption, until: step },
+    resumption: {
+      ...resumption,
+      until: step,
+      async afterLast(machine, kill) {
+        const kind = ended?.fate.kind === "ran" ? ended.fate.outcome : undefined;
+        if (kind === "success" || kind === "failure") await machines.keep(kind, trial, machine, kill);
+      },
+    },
     onEvent(event) {
       if (!("step" in event) || event.job !== job || event.step !== String(step)) return;
       if (event.type === "log") lines.push(event.line);
       if (event.type === "step_completed") ended = event;
     },
   });
-  handles.add(handle);
+  const kill = (): void => handle.kill();
+  signal.addEventListener("abort", kill);
+  if (signal.aborted) kill();
   const { error } = await handle.outcome;
-  handles.delete(handle);
+  signal.removeEventListener("abort", kill);
   await hearth.store.remove(handle.run);
   const { fate, durationMs = 0 } = ended ?? {};
   if (fate?.kind === "ran") return { trial, outcome: fate.outcome, exitCode: fate.exitCode, durationMs, lines };
@@ -149,9 +161,12 @@ function verdictOf(trials: readonly Trial[]): Verdict {
   const unjudged =
     errors.length === 0 ? "" : `; ${errors.length} could not be tried: ${errors[0]?.error ?? "cancelled"}`;
   const times = trials.flatMap(({ outcome, durationMs }) => (outcome === "error" ? [] : [durationMs]));
-  const took =
-    times.length === 0 ? "" : `, ${formatDuration(Math.min(...times))} to ${formatDuration(Math.max(...times))}`;
-  const say = (kind: Verdict["kind"], text: string): Verdict => ({ kind, counts, text: `${text}${took}${unjudged}` });
+  const took = new Set(times.length === 0 ? [] : [Math.min(...times), Math.max(...times)].map(formatDuration));
+  const say = (kind: Verdict["kind"], text: string): Verdict => ({
+    kind,
+    counts,
+    text: `${[text, [...took].join(" to ")].filter(Boolean).join(", ")}${unjudged}`,
+  });
   if (judged === 0) return say("unknown", "nothing could be tried");
   if (failed === 0) return say("never fails", `never fails: ${counted(judged, "trial")} from the same state`);
   if (failed === judged) return say("always fails", `always fails: ${counted(judged, "trial")} from the same state`);
@@ -168,5 +183,20 @@ function differenceLines(trials: readonly Trial[]): readonly string[] {
   const shown = (lines: readonly string[], mark: string): readonly string[] =>
     lines.slice(difference, difference + SHOWN_LINES).map((line) => `${mark} ${line}`);
   const place = `Output from line ${difference + 1}: trial ${success.trial} (success) and trial ${failure.trial} (failure)`;
-  return ["", place, ...shown(success.lines, "+"), ...shown(failure.lines, "-"), ""];
+  return ["", place, ...shown(success.lines, "+"), ...shown(failure.lines, "-")];
+}
+
+/** What the step left in files, and what of it a failure left otherwise. */
+function filesLines({ touched, differing, unknown }: FlakeFiles, workspace: string): readonly string[] {
+  if (touched === undefined) return unknown === undefined ? [] : ["", `Files are not known: ${unknown}`];
+  const count = touched.files.length === 0 ? "none" : String(touched.files.length);
+  const lines = [
+    "",
+    `Files touched in trial ${touched.trial}: ${count}`,
+    ...fileLines(touched.files, workspace, false),
+  ];
+  if (differing === undefined) return lines;
+  const { success, failure, files } = differing;
+  const title = `Files from trial ${success} (success) to trial ${failure} (failure): ${files.length === 0 ? "the same" : files.length}`;
+  return [...lines, "", title, ...fileLines(files, workspace, false)];
 }

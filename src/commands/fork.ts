@@ -1,13 +1,16 @@
-/** `hearth fork`: several machines from one moment of a kept run, and the same command in each. */
+/** `hearth fork`: several machines from one moment of a kept run. The same command runs in each, or they stay open for visitors. */
+import { randomUUID } from "node:crypto";
+import { once } from "node:events";
 import { StringDecoder } from "node:string_decoder";
 import { EngineError } from "../lib/engine-error.ts";
-import { Semaphore } from "../lib/semaphore.ts";
+import { Cancelled } from "./cancelled.ts";
 import { counted } from "./counted.ts";
 import { plainText } from "./display-text.ts";
 import { formatDuration } from "./duration.ts";
 import { exitCode } from "./exit-code.ts";
 import type { ExitCode } from "./exit-code.ts";
 import type { Hearth } from "./hearth.ts";
+import { inPlaces } from "./in-places.ts";
 import { machineAt, openMoment, placeOf } from "./open-moment.ts";
 import type { OpenMoment } from "./open-moment.ts";
 import { execIn, exitNumber } from "./shell-session.ts";
@@ -18,7 +21,8 @@ export interface ForkOptions {
   readonly job?: string;
   /** How many. */
   readonly number?: number;
-  readonly exec: string;
+  /** Undefined: the machines stay until Ctrl-C. */
+  readonly exec?: string;
   readonly json?: boolean;
 }
 
@@ -37,7 +41,7 @@ const MAX_OUTPUT_CHARACTERS = 1 << 20;
 /** As shells have it. */
 const CANNOT_RUN = 126;
 
-/** Success when the command succeeded in all of them. */
+/** Success when the command succeeded in all of them; without one when all of them were there. */
 export async function fork(
   hearth: Hearth,
   terminal: Terminal,
@@ -46,28 +50,73 @@ export async function fork(
 ): Promise<ExitCode> {
   const { out, err } = terminal;
   const stop = new AbortController();
-  const stopListening = terminal.onInterrupt(() => stop.abort(new EngineError("BAD_USAGE", "Interrupted")));
+  const stopListening = terminal.onInterrupt(() => stop.abort(new Cancelled()));
   try {
     await using opened = await openMoment(hearth, prefix, { step: options.at, job: options.job });
     err.write(`${plainText(`Forks ${placeOf(opened)}`)}\n`);
     const number = options.number ?? DEFAULT_FORKS;
-    const places = new Semaphore(Math.max(1, hearth.concurrency));
-    const forks = await Promise.all(
-      Array.from({ length: number }, async (_, index) => {
-        using place = await places.acquire();
-        const done = await runFork(hearth, terminal, opened, index + 1, { command: options.exec, stop: stop.signal });
-        if (options.json === true) out.write(`${JSON.stringify(done)}\n`);
-        else for (const line of linesOf(done)) out.write(`${line}\n`);
-        return done;
-      }),
-    );
+    const json = options.json === true;
+    const { exec: command } = options;
+    if (command === undefined) return await holdForks(hearth, terminal, opened, { number, json, stop });
+    const forks = await inPlaces(hearth, number, async (fork) => {
+      const done = await runFork(hearth, terminal, opened, fork, { command, stop: stop.signal });
+      if (json) out.write(`${JSON.stringify(done)}\n`);
+      else for (const line of linesOf(done)) out.write(`${line}\n`);
+      return done;
+    });
     const failed = forks.filter((one) => one.exitCode !== 0);
-    if (options.json !== true) out.write(`${summary(forks)}\n`);
+    if (!json) out.write(`${summary(forks)}\n`);
     return failed.length === 0 ? exitCode.success : exitCode.failure;
   } finally {
     stopListening();
     await hearth.close();
   }
+}
+
+/** `hearth fork --json` prints it of machines that stay. */
+interface OpenFork {
+  readonly fork: number;
+  /** What `hearth shell` and `hearth cp` call it. */
+  readonly id: string;
+  readonly machine: string;
+  readonly readyMs: number;
+}
+
+interface HoldWish {
+  readonly number: number;
+  readonly json: boolean;
+  readonly stop: AbortController;
+}
+
+/** Resolves when it is interrupted: that is how it ends. */
+async function holdForks(
+  hearth: Hearth,
+  { out, err }: Terminal,
+  opened: OpenMoment,
+  { number, json, stop: { signal } }: HoldWish,
+): Promise<ExitCode> {
+  if (number > hearth.concurrency) {
+    throw new EngineError("BAD_USAGE", `${number} machines cannot stay: ${hearth.concurrency} may be there at a time`, {
+      hint: "--concurrency sets how many; with --exec the others wait for their turn",
+    });
+  }
+  const { env, cwd } = opened.saved.shell;
+  const group = randomUUID();
+  await using held = new AsyncDisposableStack();
+  const made = await Promise.allSettled(
+    Array.from({ length: number }, async (_, index): Promise<void> => {
+      const startedAt = performance.now();
+      const machine = held.use(await machineAt(hearth, opened, "fork", signal, group));
+      const { id } = held.use(await hearth.held.hold(opened.stored.run, machine, { env, cwd }));
+      const readyMs = Math.round(performance.now() - startedAt);
+      const fork: OpenFork = { fork: index + 1, id, machine: machine.machine.id, readyMs };
+      out.write(json ? `${JSON.stringify(fork)}\n` : `hearth shell ${id}  ${formatDuration(readyMs)}\n`);
+    }),
+  );
+  for (const one of made) if (one.status === "rejected") throw one.reason;
+  err.write(`${counted(number, "machine")} until Ctrl-C\n`);
+  if (!signal.aborted) await once(signal, "abort");
+  return exitCode.success;
 }
 
 async function runFork(

@@ -5,6 +5,8 @@
 import type { CheckpointStore } from "../checkpoint/checkpoint-store.ts";
 import type { EnteredJob } from "../door/enter-run.ts";
 import type { EarlierAttempt, EnvironmentSettings, RunOutcome } from "../engine/run-settings.ts";
+import type { ShellPlace } from "../engine/saved-job.ts";
+import type { ForkDirectories } from "../engine/matrix-fork-directories.ts";
 import type { PauseDecision } from "../engine/job-pause.ts";
 import type { JobMachine } from "../engine/job-run.ts";
 import type { Resumption } from "../engine/resumption.ts";
@@ -56,6 +58,10 @@ export interface Hearth {
   startRun(plan: Plan, options: RunOptions): Promise<RunHandle>;
   /** In the working tree that was selected last, since that run began; undefined where that cannot be known. */
   changesSince(run: string, repository: string): Promise<WorkingTreeChanges | undefined>;
+  /** Where a machine lies while it is copied. */
+  readonly forks: ForkDirectories;
+  /** A machine of this provider is wanted soon: what that takes is loaded while something else is waited for. Never throws. */
+  prepareMachine(provider: string): void;
   /** A machine of no run, for somebody to look into; destroyed by disposal. Throws what making one throws, or the signal's reason. */
   openMachine(wish: MachineWish, signal: AbortSignal): Promise<OpenMachine>;
   /**
@@ -63,6 +69,7 @@ export interface Hearth {
    * id, undefined where only one is in a machine. Throws RUN_NOT_FOUND.
    */
   enterRun(run: string, job: string | undefined): Promise<EnteredJob>;
+  readonly held: HeldMachines;
   /** For a job of it that waits at a failed step. Throws RUN_NOT_FOUND where none does. */
   decideRun(
     run: string,
@@ -186,6 +193,19 @@ export interface MachineWish {
   readonly repository: string;
   /** Hosts that it may reach beside those of the settings. */
   readonly network: readonly string[];
+  /**
+   * Names those that are there at the same time, or none is of use: one that can never have a place beside the others is refused. Undefined:
+   * it is alone.
+   */
+  readonly group?: string | undefined;
+}
+
+/** Machines of no run that others than who made them may enter. */
+export interface HeldMachines {
+  /** It can be entered until disposal, which leaves the machine; its name is `name` and more. */
+  hold(name: string, machine: OpenMachine, place: ShellPlace): Promise<AsyncDisposable & { readonly id: string }>;
+  /** Undefined where none has that name. Throws RUN_NOT_FOUND where its process is gone. */
+  enter(id: string): Promise<EnteredJob | undefined>;
 }
 
 export interface OpenMachine extends AsyncDisposable {

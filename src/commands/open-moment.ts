@@ -46,6 +46,8 @@ export async function openMoment(hearth: Hearth, prefix: string | undefined, wis
 
 /** Throws CHECKPOINT_NOT_FOUND, CHECKPOINT_UNUSABLE. */
 export async function openKept(hearth: Hearth, checkpoint: StoredCheckpoint): Promise<OpenKept> {
+  // A thread of its own decrypts.
+  hearth.prepareMachine(checkpoint.provider);
   const opened: OpenCheckpoint = await hearth.checkpoints.open(checkpoint);
   try {
     const saved = readSavedJob(opened.engine);
@@ -58,19 +60,20 @@ export async function openKept(hearth: Hearth, checkpoint: StoredCheckpoint): Pr
   }
 }
 
-/** A machine as it was then; `prefix` begins its id. */
+/** A machine as it was then; `prefix` begins its id, `group` is as `MachineWish` has it. */
 export async function machineAt(
   hearth: Hearth,
   { checkpoint, saved, directory }: OpenKept,
   prefix: string,
   signal: AbortSignal,
+  group?: string,
 ): Promise<OpenMachine> {
   const { provider } = await hearth.chooseProvider(checkpoint.provider);
   const id = `${prefix}-${randomUUID().slice(0, 13)}`;
   const { image } = saved.machine;
   const repository = basename(saved.shell.cwd);
   return hearth.openMachine(
-    { provider, id, image, saved: { ...saved.machine, directory }, repository, network: [] },
+    { provider, id, image, saved: { ...saved.machine, directory }, repository, network: [], group },
     signal,
   );
 }

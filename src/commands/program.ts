@@ -64,7 +64,7 @@ export function createProgram({ version, terminal, connect, finish }: ProgramSur
       new Option("--machine-per <unit>", "how much shares a machine").choices(["workflow", "job"]).default("workflow"),
     )
     .option("--matrix-fork", "run the first steps that cells of a matrix have in common once (docs/matrix-fork.md)")
-    .option("--concurrency <n>", "workflows at the same time (default: what memory and cores allow)", parseCount)
+    .addOption(concurrencyOption("workflows"))
     .addOption(networkOption())
     .option("--allow-host <host>", "let machines reach this host, or *.domain (repeatable)", addText)
     .option("--ca-file <file>", "certificate authorities that machines trust as well (repeatable)", addText)
@@ -170,9 +170,10 @@ export function createProgram({ version, terminal, connect, finish }: ProgramSur
     });
 
   withMoment(program.command("fork"), "--at <step>")
-    .description("several machines from one moment of a kept run, and a command in each")
+    .description("several machines from one moment of a kept run: a command in each, or open until Ctrl-C")
     .option("-n, --number <n>", "how many (default: 2)", parseCount)
-    .requiredOption("--exec <command>", "what each of them runs")
+    .addOption(concurrencyOption("machines"))
+    .option("--exec <command>", "what each of them runs (default: they stay, for hearth shell and hearth cp)")
     .option("--json", "one object a line, for each machine")
     .action(async (run: string | undefined, options: ForkOptions & Flags) => {
       const { fork } = await import("./fork.ts");
@@ -202,6 +203,7 @@ export function createProgram({ version, terminal, connect, finish }: ProgramSur
   withMoment(program.command("flake"), "--step <step>")
     .description("run one step of a kept run again and again from the same state: does it always fail?")
     .option("-n, --number <n>", "how often (default: 10)", parseCount)
+    .addOption(concurrencyOption("trials"))
     .option("--stale", "leave what ran before it as it ran, although the workflow has changed there")
     .option("--env <k=v>", "variable for every step (repeatable)", addAssignment)
     .option("--env-file <file>", "the same, as NAME=value lines (repeatable)", addText)
@@ -310,7 +312,7 @@ export function createProgram({ version, terminal, connect, finish }: ProgramSur
     .command("serve")
     .description("be a server: take webhooks, run what they start, tell GitHub (docs/server.md)")
     .addOption(providerOption())
-    .option("--concurrency <n>", "workflows at the same time (default: what memory and cores allow)", parseCount)
+    .addOption(concurrencyOption("workflows"))
     .addOption(networkOption())
     .option("--allow-host <host>", "let machines reach this host, or *.domain (repeatable)", addText)
     .addOption(stateOption())
@@ -884,6 +886,11 @@ function withServer(command: Command): Command {
 
 function mirrorOption(): Option {
   return new Option("--mirror <dir>", "repositories for actions, called workflows and checkouts: `<owner>/<name>.git`");
+}
+
+function concurrencyOption(what: string): Option {
+  const description = `${what} at the same time (default: what memory and cores allow)`;
+  return new Option("--concurrency <n>", description).argParser(parseCount);
 }
 
 function stateOption(): Option {

@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { EngineError } from "../lib/engine-error.ts";
 import { plainText } from "./display-text.ts";
-import { enterNamed, noRun } from "./enter-named.ts";
+import { enterNamed } from "./enter-named.ts";
 import type { Hearth } from "./hearth.ts";
 import { withInterrupt } from "./interrupt.ts";
 import { runExec, runShell } from "./shell-session.ts";
@@ -76,18 +76,18 @@ async function inMachineOfRun(
   name: string,
   { job, exec, provider, network, allowHost }: ShellCommandOptions,
 ): Promise<number> {
-  if ((await hearth.store.list()).every(({ run }) => !run.startsWith(name)))
-    throw noRun(`There is no image or run ${name}`);
+  const none = new EngineError("RUN_NOT_FOUND", `There is no image or run ${name}`, {
+    hint: "`hearth runs` lists the runs, `hearth image list` the images.",
+  });
+  await using entered = await enterNamed(hearth, name, job, none);
   if ([provider, network, allowHost].some((option) => option !== undefined)) {
     throw new EngineError("BAD_USAGE", "--provider, --network and --allow-host are for a machine of one's own", {
       hint: `${name} is a run, which has chosen them.`,
     });
   }
-  await using entered = await enterNamed(hearth, name, job);
-  const { agent, cwd, machine, isolation } = entered;
+  const { agent, cwd, machine, isolation, where } = entered;
   const { env } = await agent.ready();
-  const notice = `In job ${entered.job}, which goes on meanwhile: ${machine}, ${isolation}.`;
-  return await visit(terminal, { agent, env, cwd }, exec, notice);
+  return await visit(terminal, { agent, env, cwd }, exec, `In ${where}: ${machine}, ${isolation}.`);
 }
 
 async function visit(

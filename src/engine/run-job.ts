@@ -66,6 +66,7 @@ export async function runJob(given: JobRun, limits: JobLimits): Promise<JobResul
     if (!job.kill.aborted) await job.fork?.before(job, undefined);
     // What the steps have left to do comes after the last of them, and that was not asked for.
     if (job.resumed?.until === undefined) await runPosts(job);
+    else if (!job.kill.aborted) await job.resumed.afterLast?.(job.machine, job.kill);
     if (job.kill.aborted) return killed(job, remaining);
     return await complete(job, () => ended(job, job.state.status, limits));
   } catch (error) {

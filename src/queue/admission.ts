@@ -66,13 +66,14 @@ export function createAdmission(settings: AdmissionSettings): Admission {
   const { directory, host } = settings;
   const living = (): readonly MachineClaim[] => readClaims(directory).filter(isOwned);
 
-  /** With what is resident only when it matters: that takes a look at every process of the host. */
+  /** With what is resident only when it matters: that takes a look at every process of the host. Who is not first in line is not helped by it. */
   async function lackFor(claim: MachineClaim): Promise<string | undefined> {
     const before = living().filter(
       (other) => other.machine !== claim.machine && (other.state === "held" || inLine(other, claim) < 0),
     );
     const roughly = lackOf(claim, before.map(untouched), host());
-    return roughly === undefined ? undefined : lackOf(claim, await withResident(before), host());
+    if (roughly === undefined || before.some(({ state }) => state === "waiting")) return roughly;
+    return lackOf(claim, await withResident(before), host());
   }
 
   /** Writes, then looks; takes it back when it does not fit. Not written at all where a look already says so. */

@@ -9,7 +9,7 @@ import { promisify } from "node:util";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { leftovers } from "../leftovers.ts";
 import { sandbox } from "../run-hearth.ts";
-import type { HearthEnd, Sandbox } from "../run-hearth.ts";
+import type { HearthEnd, RunningHearth, Sandbox } from "../run-hearth.ts";
 
 /** Keeps a number in memory, adds to it at each request, and holds a file open that it writes a line to. */
 const DATABASE = `
@@ -176,6 +176,54 @@ export function timeTravelSuite(provider: "gvisor" | "qemu", { all }: { readonly
       expect(new Set(outputs.map(([, uuid]) => uuid)).size).toBe(3);
     });
 
+    it("holds machines of one moment open for visitors, until it is interrupted", async () => {
+      const forks = given.box.start(["fork", run, "--at", "Test", "-n", "2", "--json"], { cwd: given.directory });
+      const held = await printed(forks, (text) => text.split("\n").length === 3);
+      const ids = held
+        .trim()
+        .split("\n")
+        .map((line) => String(JSON.parse(line).id))
+        .toSorted((one, other) => (one < other ? -1 : 1));
+      expect(ids).toEqual([`${run}f1`, `${run}f2`]);
+      const [one = "", other = ""] = ids;
+      const looked = await given.hearth("shell", one, "--exec", "curl -sf http://127.0.0.1:5432/; echo mine > note");
+      expect(looked).toMatchObject({ exitCode: 0, stdout: "43" });
+      expectEnd(await given.hearth("cp", `${one}:note`, "./note-of-one"), 0);
+      expect(await readFile(join(given.directory, "note-of-one"), "utf8")).toBe("mine\n");
+      const otherOne = await given.hearth("shell", other, "--exec", "curl -sf http://127.0.0.1:5432/; test -e note");
+      expect(otherOne).toMatchObject({ exitCode: 1, stdout: "43" });
+      forks.kill("SIGINT");
+      expect(await forks.ended).toMatchObject({ exitCode: 0 });
+      expect(await given.hearth("shell", one, "--exec", "true")).toMatchObject({ exitCode: 2 });
+    });
+
+    it("waits at a step that fails, with the machine as it is, until somebody decides", async () => {
+      for (const [decision, exitCode] of [
+        ["retry", 0],
+        ["continue", 1],
+        ["abort", 130],
+      ] as const) {
+        await using own = await newProject();
+        const args = ["run", "--provider", provider, "--pause-on-failure", "--json"];
+        const running = own.box.start(args, { cwd: own.directory });
+        await printed(running, (text) => text.includes('"type":"paused"'));
+        const paused = runsOf(await own.hearth("runs", "--json"))[0]?.run ?? "";
+        const rows = await own.hearth(
+          "shell",
+          paused,
+          "--exec",
+          "curl -sf http://127.0.0.1:5432/; echo right > answer",
+        );
+        expect(rows).toMatchObject({ exitCode: 0, stdout: "44" });
+        expectEnd(await own.hearth(decision, paused), 0);
+        const end = await running.ended;
+        expectEnd(end, exitCode);
+        const tries = end.stdout.split("\n").filter((line) => line.includes('"line":"still counting"')).length;
+        expect([decision, tries]).toEqual([decision, decision === "retry" ? 2 : 1]);
+        expect(end.stdout.includes('"line":"the end"')).toBe(decision === "retry");
+      }
+    });
+
     it("finds out whether a step always fails, never fails, or fails now and then", async () => {
       const before = runsOf(await given.hearth("runs", "--json")).length;
       const always = await given.hearth("flake", run, "--step", "Test", "-n", "3");
@@ -186,12 +234,14 @@ export function timeTravelSuite(provider: "gvisor" | "qemu", { all }: { readonly
       await given.edit((text) =>
         text.replace(
           "grep -q right answer",
-          "echo drawn; grep -q '[0-7]' <(head -c 8 /proc/sys/kernel/random/uuid | tail -c 1)",
+          "echo drawn > drawn; grep -q '[0-7]' <(head -c 8 /proc/sys/kernel/random/uuid | tail -c 1) || { echo > why; exit 1; }",
         ),
       );
       const flaky = await given.hearth("flake", run, "--step", "Test", "-n", "12");
       expect(flaky.exitCode).toBe(1);
       expect(flaky.stdout).toMatch(/flaky: failed in \d+ of 12 trials/);
+      expect(flaky.stdout).toMatch(/Files touched in trial \d+: .*\+ drawn {2}6 B.*\+ why {2}1 B/s);
+      expect(flaky.stdout).toMatch(/Files from trial \d+ \(success\) to trial \d+ \(failure\): .*\+ why {2}1 B/s);
       expect(runsOf(await given.hearth("runs", "--json"))).toHaveLength(before);
     });
 
@@ -214,6 +264,21 @@ export function timeTravelSuite(provider: "gvisor" | "qemu", { all }: { readonly
       await expect.poll(() => leftovers(own.box), { timeout: 30_000 }).toEqual([]);
     });
   });
+}
+
+/** Resolves with what it has printed so far once that is enough. Throws when it ends before. */
+async function printed(running: RunningHearth, isEnough: (text: string) => boolean): Promise<string> {
+  let seen = "";
+  const enough = new Promise<string>((resolve) => {
+    running.stdout.on("data", (chunk: Buffer) => {
+      seen += chunk.toString();
+      if (isEnough(seen)) resolve(seen);
+    });
+  });
+  const tooEarly = running.ended.then(({ exitCode, stderr }) => {
+    throw new Error(`it ended with ${exitCode}:\n${seen}\n${stderr}`);
+  });
+  return Promise.race([enough, tooEarly]);
 }
 
 /** With all that it printed, where it is not so. */
