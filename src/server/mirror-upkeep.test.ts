@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, utimesSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -111,6 +112,27 @@ describe("a mirror", () => {
     held[Symbol.dispose]();
     held[Symbol.dispose]();
     expect(await tidy()).toEqual({ packed: 1, removed: 0 });
+    expect(has(old)).toBe(false);
+  });
+
+  it("of many packs gets few while a checkout reads from it, and loses nothing", async () => {
+    const [old = "", last = ""] = await pushOver(2);
+    const place = { cwd: mirror().directory, env: { ...process.env, GIT_DIR: mirror().directory } };
+    const blobs = Array.from({ length: 60 }, (_, index) => {
+      const blob = execFileSync("git", ["hash-object", "-w", "--stdin"], { ...place, input: `${index}` });
+      execFileSync("git", ["pack-objects", "-q", "objects/pack/pack"], { ...place, input: blob });
+      return blob.toString().trim();
+    });
+    execFileSync("git", ["prune-packed"], place);
+    using held = await mirrors.withCommit(HELLO, old, signal);
+    expect(await tidy()).toEqual({ packed: 1, removed: 0 });
+    expect(packs().length).toBeLessThan(10);
+    expect([old, last].map(has)).toEqual([true, true]);
+    for (const blob of blobs) execFileSync("git", ["cat-file", "-e", blob], place);
+    expect(await tidy()).toEqual({ packed: 0, removed: 0 });
+    held[Symbol.dispose]();
+    await pushOver(1);
+    expect(await tidy(8)).toEqual({ packed: 1, removed: 0 });
     expect(has(old)).toBe(false);
   });
 

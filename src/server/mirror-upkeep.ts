@@ -1,7 +1,8 @@
 /**
  * Mirrors grow with each fetch: when one has many packs, or a week has passed since the last time, git packs it anew and drops what neither
- * a name nor a run that can still run needs; one that was not used for long goes. Only while nobody reads from it: what is held waits for
- * the next time. Killed at any place the mirror is as good as before. Source: git-gc(1), git-repack(1).
+ * a name nor a run that can still run needs; one that was not used for long goes. Only while nobody reads from it: of what is held the small
+ * packs become one, which drops nothing, and the rest waits for the next time. Killed at any place the mirror is as good as before. Source:
+ * git-gc(1), git-repack(1).
  */
 import { readdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -85,11 +86,16 @@ async function tidyMirror(
   const isUnused = async () =>
     now() - ((await modifiedMs(join(directory, "config"))) ?? now()) > ageMs &&
     commitsOf(`${owner}/${name}`).length === 0;
-  if (mirrors.holds.isHeld(directory)) return "nothing";
-  if (!(await isUnused()) && !(await isDue(mirror, now()))) return "nothing";
+  const isHeld = mirrors.holds.isHeld(directory);
+  const isWanted = isHeld ? await hasManyPacks(mirror) : (await isUnused()) || (await isDue(mirror, now()));
+  if (!isWanted) return "nothing";
   await using _ = await lockFile(lockOf(mirror), () => undefined, signal);
   // Whoever comes from now on waits for the lock.
-  if (mirrors.holds.isHeld(directory)) return "nothing";
+  if (mirrors.holds.isHeld(directory)) {
+    if (!(await hasManyPacks(mirror))) return "nothing";
+    await runBehind(["repack", "--quiet", "-d", "--geometric=2"], mirror, signal);
+    return "packed";
+  }
   if (await isUnused()) {
     // At once, or half of one would be taken for a mirror after a crash.
     await rename(directory, `${directory}${REMOVED}`);
@@ -97,17 +103,24 @@ async function tidyMirror(
     return "removed";
   }
   await keepCommits(mirror, commitsOf(`${owner}/${name}`));
-  await pack(mirror, signal);
+  await runBehind(["gc", "--quiet", "--prune=now"], mirror, signal);
   await writeFile(join(directory, PACKED_MARK), "", { mode: 0o600 });
   return "packed";
 }
 
-async function isDue({ directory }: Mirror, nowMs: number): Promise<boolean> {
+async function isDue(mirror: Mirror, nowMs: number): Promise<boolean> {
+  if (await hasManyPacks(mirror)) return true;
+  const packedMs = await modifiedMs(join(mirror.directory, PACKED_MARK));
+  return (await packsOf(mirror)) > 1 && (packedMs === undefined || nowMs - packedMs > EVERY_MS);
+}
+
+async function hasManyPacks(mirror: Mirror): Promise<boolean> {
+  return (await packsOf(mirror)) >= MANY_PACKS;
+}
+
+async function packsOf({ directory }: Mirror): Promise<number> {
   const names = (await readdir(join(directory, "objects", "pack")).catch(unlessMissing)) ?? [];
-  const packs = names.filter((name) => name.endsWith(".pack")).length;
-  if (packs >= MANY_PACKS) return true;
-  const packedMs = await modifiedMs(join(directory, PACKED_MARK));
-  return packs > 1 && (packedMs === undefined || nowMs - packedMs > EVERY_MS);
+  return names.filter((name) => name.endsWith(".pack")).length;
 }
 
 /** Exactly these have a name of ours from now on, as far as they are here. */
@@ -124,11 +137,15 @@ async function keepCommits(mirror: Mirror, commits: readonly string[]): Promise<
   if (lines.length > 0) await git(["update-ref", "--stdin"], { ...place, input: lines.join("") });
 }
 
-/** Behind whatever runs: one core, the least of it, bounded memory. */
-async function pack({ owner, name, directory }: Mirror, signal: AbortSignal): Promise<void> {
+/** Git behind whatever runs: one core, the least of it, bounded memory. */
+async function runBehind(
+  args: readonly string[],
+  { owner, name, directory }: Mirror,
+  signal: AbortSignal,
+): Promise<void> {
   const settings = ["pack.threads=1", "pack.windowMemory=256m", "core.hooksPath=/dev/null", "gc.packRefs=true"];
   const { code, stderr } = await runCommand(
-    ["nice", "-n", "19", "git", ...settings.flatMap((one) => ["-c", one]), "gc", "--quiet", "--prune=now"],
+    ["nice", "-n", "19", "git", ...settings.flatMap((one) => ["-c", one]), ...args],
     {
       cwd: directory,
       env: {
