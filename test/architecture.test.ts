@@ -59,6 +59,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ["way-outside.ts"],
   [
     "run-api.ts",
+    "held-machines.ts",
     "host-checkpoints.ts",
     "host-machines.ts",
     "host-templates.ts",

@@ -3,7 +3,7 @@
  * kept as the step left it. What they wrote is compared, not what they say.
  */
 import type { ForkDirectories, ForkDirectory } from "../engine/matrix-fork-directories.ts";
-import type { JobMachine } from "../engine/job-run.ts";
+import type { EndedMachine } from "../engine/resumption.ts";
 import { Masker } from "../joblog/masker.ts";
 import { EngineError } from "../lib/engine-error.ts";
 import { compareKept } from "./compare-kept.ts";
@@ -44,7 +44,7 @@ export class FlakeMachines implements AsyncDisposable {
   }
 
   /** The first machine of its kind is saved; of the others nothing is. Never throws for what machines do. */
-  async keep(kind: Kind, trial: number, machine: Pick<JobMachine, "save">, signal: AbortSignal): Promise<void> {
+  async keep(kind: Kind, trial: number, machine: EndedMachine, signal: AbortSignal): Promise<void> {
     if (this.#taken.has(kind)) return;
     this.#taken.add(kind);
     try {

@@ -19,7 +19,7 @@ Commands:
   continue [options] [run]                     let a run that waits at a failed step go on (hearth run --pause-on-failure)
   abort [options] [run]                        cancel the job that waits at a failed step
   rewind [options] [run]                       a shell, or a command, in a machine as it was before a step of a kept run
-  fork [options] [run]                         several machines from one moment of a kept run, and a command in each
+  fork [options] [run]                         several machines from one moment of a kept run: a command in each, or open until Ctrl-C
   diff [options] <run> <step> [step]           what a step of a kept run did: files, environment, outputs, processes, ports, network
   flake [options] [run]                        run one step of a kept run again and again from the same state: does it always fail?
   plan [options] [workflow or directory]       show what would run, and how each step would; runs nothing

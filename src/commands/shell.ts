@@ -76,15 +76,15 @@ async function inMachineOfRun(
   name: string,
   { job, exec, provider, network, allowHost }: ShellCommandOptions,
 ): Promise<number> {
+  if ([provider, network, allowHost].some((option) => option !== undefined)) {
+    throw new EngineError("BAD_USAGE", "--provider, --network and --allow-host are for a machine of one's own", {
+      hint: `${name} is no image, and what runs has chosen them.`,
+    });
+  }
   const none = new EngineError("RUN_NOT_FOUND", `There is no image or run ${name}`, {
     hint: "`hearth runs` lists the runs, `hearth image list` the images.",
   });
   await using entered = await enterNamed(hearth, name, job, none);
-  if ([provider, network, allowHost].some((option) => option !== undefined)) {
-    throw new EngineError("BAD_USAGE", "--provider, --network and --allow-host are for a machine of one's own", {
-      hint: `${name} is a run, which has chosen them.`,
-    });
-  }
   const { agent, cwd, machine, isolation, where } = entered;
   const { env } = await agent.ready();
   return await visit(terminal, { agent, env, cwd }, exec, `In ${where}: ${machine}, ${isolation}.`);

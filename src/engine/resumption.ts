@@ -1,7 +1,6 @@
 /** Going on from a checkpoint: which job, from where, and what it was then. */
 import type { AgentClient } from "../protocol/agent-client.ts";
 import type { SavedMachine } from "../checkpoint/checkpoints.ts";
-import type { JobMachine } from "./job-run.ts";
 import type { SharedSteps } from "./matrix-fork-shared.ts";
 import type { SavedJob } from "./saved-job.ts";
 
@@ -20,7 +19,12 @@ export interface Resumption {
   /** Called before its first step: the machine is as it was saved. */
   readonly prepare?: (machine: ResumedMachine) => Promise<void>;
   /** Called when the last step has ended, of those that end with `until`: the machine is as it left it, and goes afterwards. */
-  readonly afterLast?: (machine: Pick<JobMachine, "save">, kill: AbortSignal) => Promise<void>;
+  readonly afterLast?: (machine: EndedMachine, kill: AbortSignal) => Promise<void>;
+}
+
+/** Part of `JobMachine`. */
+export interface EndedMachine {
+  readonly save?: (directory: string, signal: AbortSignal) => Promise<string | undefined>;
 }
 
 /** As the job finds it. */
