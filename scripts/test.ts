@@ -18,7 +18,7 @@ interface Report {
 /** The suite `model` is not among them: its server takes a quarter of an hour to build (docs/models.md says how to run it). */
 const SUITES = ["unit", "e2e", "gvisor", "qemu", "firecracker"];
 /** What tests run that a fresh Debian may not have; what Hearth itself needs is set up by its own command. */
-const TEST_PACKAGES = ["curl", "git", "python3"];
+const TEST_PACKAGES = ["curl", "git", "python3", "strace"];
 
 const reports = mkdtempSync(join(tmpdir(), "hearth-reports-"));
 const suite = (name: string): ScriptStep => {

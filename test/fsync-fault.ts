@@ -2,12 +2,12 @@
  * `hearth serve` on a disk whose fsync fails from the Nth time on, by strace(1), which answers EIO in the kernel's place
  * (SECURITY-RELIABILITY F16). Deliveries are sent until one is not taken; what was answered 202 is looked for afterwards.
  */
-import { spawn, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { join } from "node:path";
-import { text } from "node:stream/consumers";
 import { openServerStore } from "../src/server/sqlite-server-store.ts";
-import { ROOT, sandbox } from "./run-hearth.ts";
-import { deliver, SECRET } from "./running-server.ts";
+import { sandbox } from "./run-hearth.ts";
+import { deliver } from "./running-server.ts";
+import { serveTraced, stateOf } from "./traced-server.ts";
 
 export interface FsyncFaultEnd {
   readonly exitCode: number | null;
@@ -34,59 +34,19 @@ const star = (sender: string): object => ({
 });
 
 const MOST_DELIVERIES = 300;
-const ENDS_WITHIN_MS = 120_000;
 
 export async function serveUntilFsyncFails(nth: number): Promise<FsyncFaultEnd> {
   await using box = await sandbox();
-  const env = {
-    ...process.env,
-    PORT: "0",
-    HEARTH_STATE: join(box.directory, "state"),
-    XDG_RUNTIME_DIR: join(box.directory, "run"),
-    TMPDIR: box.temporary,
-    GITHUB_WEBHOOK_SECRET: SECRET,
-    GITHUB_TOKEN: "",
-    REPOSITORY_PATH: "",
-    LOG_LEVEL: "error",
-  };
   const inject = `inject=fsync,fdatasync:error=EIO:when=${nth}+`;
-  const tracing = ["-f", "--seccomp-bpf", "-qq", "-o", "/dev/null", "-e", "trace=fsync,fdatasync", "-e", inject];
-  const serving = [process.execPath, join(ROOT, "src", "main.ts"), "serve", "--provider", "host"];
-  const child = spawn("strace", [...tracing, ...serving], {
-    cwd: box.directory,
-    env,
-    // A group of its own: strace and what it traces end together.
-    detached: true,
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
-  const said = text(child.stderr);
-  const late = setTimeout(() => child.pid !== undefined && process.kill(-child.pid, "SIGKILL"), ENDS_WITHIN_MS);
-  try {
-    const url = await addressIn(child.stdout, ended);
-    const { acknowledged, takenAfterwards } = url === undefined ? NOTHING : await sendUntilRefused(url);
-    const exitCode = await ended;
-    const lost = url === undefined ? [] : missing(join(env.HEARTH_STATE, "server"), acknowledged);
-    return { exitCode, stderr: await said, acknowledged: acknowledged.length, lost, takenAfterwards };
-  } finally {
-    clearTimeout(late);
-  }
+  using server = await serveTraced(box, ["-o", "/dev/null", "-e", "trace=fsync,fdatasync", "-e", inject]);
+  const { url } = server;
+  const { acknowledged, takenAfterwards } = url === undefined ? NOTHING : await sendUntilRefused(url);
+  const exitCode = await server.ended;
+  const lost = url === undefined ? [] : missing(join(stateOf(box), "server"), acknowledged);
+  return { exitCode, stderr: await server.stderr, acknowledged: acknowledged.length, lost, takenAfterwards };
 }
 
 const NOTHING = { acknowledged: [], takenAfterwards: 0 };
-
-/** Undefined: it ended before it listened. */
-async function addressIn(stdout: NodeJS.ReadableStream, ended: Promise<unknown>): Promise<string | undefined> {
-  let seen = "";
-  const found = new Promise<string>((resolve) => {
-    stdout.on("data", (chunk: Buffer) => {
-      seen += String(chunk);
-      const url = /address +(?<url>http:\S+)/u.exec(seen)?.groups?.["url"];
-      if (url !== undefined) resolve(url);
-    });
-  });
-  return Promise.race([found, ended.then(() => undefined)]);
-}
 
 async function sendUntilRefused(url: string): Promise<{ acknowledged: readonly string[]; takenAfterwards: number }> {
   const acknowledged: string[] = [];

@@ -66,8 +66,9 @@ export function addStreamRoutes(api: Api, parts: ApiParts): void {
     streams += 1;
   };
 
-  api.openapi(logs, (c) => {
+  api.openapi(logs, async (c) => {
     const run = findRun(parts, c.req.valid("param").id);
+    await requireKept(parts, run);
     const wanted = c.req.valid("query");
     const isWanted = (event: RunEvent): event is Extract<RunEvent, { type: "log" }> =>
       event.type === "log" && (wanted.job ?? event.job) === event.job && (wanted.step ?? event.step) === event.step;
@@ -91,8 +92,9 @@ export function addStreamRoutes(api: Api, parts: ApiParts): void {
       }),
     );
   });
-  api.openapi(events, (c) => {
+  api.openapi(events, async (c) => {
     const run = findRun(parts, c.req.valid("param").id);
+    await requireKept(parts, run);
     takePlace();
     const last = c.req.valid("header")["last-event-id"];
     return streamSSE(c, (out) => counted(() => follow(parts, run, out, { last, isWanted: () => true, lines: false })));
@@ -101,6 +103,14 @@ export function addStreamRoutes(api: Api, parts: ApiParts): void {
     takePlace();
     return streamSSE(c, (out) => counted(() => followAll(parts, out)));
   });
+}
+
+/** Said before anything else is: RUN_NOT_FOUND where what it said is not kept any more. */
+async function requireKept({ stored }: ApiParts, { run }: ServerRun): Promise<void> {
+  if (run === undefined) return;
+  const events = stored.read(run)[Symbol.asyncIterator]();
+  await events.next();
+  await events.return?.();
 }
 
 interface Following {

@@ -8,6 +8,7 @@ import { ownHosts } from "./access.ts";
 import { createListeners } from "./http.ts";
 import { watchHealth } from "./health.ts";
 import { createMetrics } from "./metrics.ts";
+import { EngineError } from "../lib/engine-error.ts";
 import { createRunFeed } from "./run-feed.ts";
 import { silentLog, storeFixture } from "./run-queue.fixture.ts";
 import type { StoreFixture } from "./run-queue.fixture.ts";
@@ -41,6 +42,7 @@ async function serve(): Promise<Served> {
   const records = new Map<string, RunEvent[]>();
   const stored = {
     async *read(run: string) {
+      if (run === "gone") throw new EngineError("RUN_NOT_FOUND", "Run gone is not kept any more");
       yield* records.get(run) ?? [];
     },
   };
@@ -351,6 +353,18 @@ describe("a run that is followed", () => {
     const kinds = [...(await whole).matchAll(/^event: (\w+)$/gmu)].map(([, kind]) => kind);
     expect(kinds[0]).toBe("run");
     expect(kinds.filter((kind) => kind !== "run")).toEqual(["log", "run_completed", "end"]);
+  });
+
+  it.each(["jobs", "logs", "events"])("whose record is not kept any more has no %s, and that is said", async (what) => {
+    const { id } = served.fixture.add();
+    const lease = served.store.runs.claim(id, "me", 30_000);
+    if (lease === undefined) throw new Error("not claimed");
+    served.store.runs.started(lease, "gone");
+    served.store.runs.complete(lease, "success", undefined, []);
+    expect(await ask(`/api/v1/runs/${id}/${what}`, { token: served.tokens.read })).toMatchObject({
+      status: 404,
+      json: { error: "not_found", message: "Run gone is not kept any more" },
+    });
   });
 
   it("is text for who does not ask for a stream", async () => {

@@ -149,6 +149,9 @@ function createApi(parts: HttpParts): Api {
     if ("status" in error && "getResponse" in error && typeof error.status === "number" && error.status < 500) {
       return c.json({ error: "bad_request", message: error.message }, error.status === 413 ? 413 : 400);
     }
+    if (error instanceof EngineError && error.code === "RUN_NOT_FOUND") {
+      return c.json({ error: "not_found", message: error.message }, 404);
+    }
     if (error instanceof EngineError && error.code === "STATE_UNWRITABLE") {
       c.header("retry-after", "10");
       return c.json({ error: "not_writable", message: error.message }, 503);

@@ -2,6 +2,7 @@
  * Reads a run's event file: whole, line by line, or only how it ended. The file is our own but may be cut off by a crash:
  * a last line without its newline is left out; any other line that is not an event means that the file was damaged.
  */
+import { existsSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { EngineError } from "../lib/engine-error.ts";
 import type { RunEvent } from "./run-event.ts";
@@ -15,8 +16,9 @@ const chunkBytes = 256 * 1024;
 const maxLineBytes = 64 * 1024 * 1024;
 const newline = 0x0a;
 
-/** Throws STATE_UNREADABLE with the line's number for a whole line that is not an event. */
+/** None where there is no file: its process was killed before it said anything. Throws STATE_UNREADABLE with the line's number for a whole line that is not an event. */
 export async function* readEvents(path: string): AsyncGenerator<RunEvent> {
+  if (!existsSync(path)) return;
   await using file = await open(path, "r");
   let rest: Buffer = Buffer.alloc(0);
   let lineNumber = 0;

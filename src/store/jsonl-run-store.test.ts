@@ -128,6 +128,31 @@ describe("reading", () => {
   });
 });
 
+describe("what a crash or a removal left", () => {
+  it("of a run that is not kept any more nothing is read, and that is said", async () => {
+    const { run } = await kept(ending);
+    await store.remove(run);
+    await expect(readAll(run)).rejects.toMatchObject({ code: "RUN_NOT_FOUND" });
+  });
+
+  it("of a run that was killed before it said anything there are no events", async () => {
+    const { run } = await kept(ending);
+    rmSync(eventsPath(run));
+    expect(await readAll(run)).toEqual([]);
+  });
+
+  it("a directory without a word of what run it is goes with the old ones", async () => {
+    const { run } = await kept(ending);
+    rmSync(join(stateDir, "runs", run, "run.json"));
+    for (let i = 0; i < 500; i += 1) {
+      mkdirSync(join(stateDir, "runs", `${(clockMs + 10_000 + i).toString(36).padStart(8, "0")}000`));
+    }
+    clockMs += 100_000;
+    await kept(ending);
+    expect(readdirSync(join(stateDir, "runs"))).not.toContain(run);
+  });
+});
+
 describe("listing", () => {
   it("shows the newest first with how they ended", async () => {
     const first = await kept(ending);

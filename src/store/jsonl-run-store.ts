@@ -4,7 +4,7 @@
  * to the person who ran them; a directory of ours that is a link or belongs to somebody else is refused.
  */
 import { createHash } from "node:crypto";
-import { chmodSync, lstatSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { int, number, object, optional, safeParse, string } from "zod/mini";
@@ -13,6 +13,7 @@ import { readBeginning, readEnding, readEvents } from "./event-reader.ts";
 import { openEventWriter } from "./event-writer.ts";
 import { identifyProcess, isAlive, isOfEarlierBoot } from "../lib/process-identity.ts";
 import type { ProcessIdentity } from "../lib/process-identity.ts";
+import type { RunEvent } from "./run-event.ts";
 import type { NewRun, RunState, RunStore, RunWriter, StoredRun } from "./run-store.ts";
 
 const RunFile = object({
@@ -47,7 +48,9 @@ export function createJsonlRunStore({ stateDir, now, random, onRemoved }: RunSto
     const runNumber = numberOf(attemptOf) ?? takeRunNumber(join(numbersDir, workflowKey(run)));
     const startedAt = new Date(startedAtMs).toISOString();
     const content = { run: id, runNumber, ...run, startedAt, process: identifyProcess(process.pid) };
-    writeFileSync(join(runsDir, id, "run.json"), `${JSON.stringify(content)}\n`, { flag: "wx", mode: 0o600 });
+    // On the disk to stay: without it nobody would find the events, which are.
+    const file = { flag: "wx", mode: 0o600, flush: true };
+    writeFileSync(join(runsDir, id, "run.json"), `${JSON.stringify(content)}\n`, file);
     await forgetOldRuns();
     return openEventWriter({ run: id, runNumber, path: join(runsDir, id, "events.jsonl"), now });
   }
@@ -85,7 +88,7 @@ export function createJsonlRunStore({ stateDir, now, random, onRemoved }: RunSto
   async function forgetOldRuns(): Promise<void> {
     for (const id of runIds(runsDir).slice(KEPT_RUNS)) {
       const run = await readRun(runsDir, id);
-      if (run !== undefined && run.state.status !== "in_progress") await remove(id).catch(unlessUnwritable);
+      if (run?.state.status !== "in_progress") await remove(id).catch(unlessUnwritable);
     }
   }
 
@@ -100,7 +103,12 @@ export function createJsonlRunStore({ stateDir, now, random, onRemoved }: RunSto
     }
   }
 
-  return { create, list, find, read: (run) => readEvents(join(runsDir, run, "events.jsonl")), remove };
+  async function* read(run: string): AsyncGenerator<RunEvent> {
+    if (!existsSync(join(runsDir, run))) throw new EngineError("RUN_NOT_FOUND", `Run ${run} is not kept any more`);
+    yield* readEvents(join(runsDir, run, "events.jsonl"));
+  }
+
+  return { create, list, find, read, remove };
 }
 
 /** Where a run is kept, and what its process has beside that; closed to other users. */

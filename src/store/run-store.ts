@@ -14,7 +14,10 @@ export interface RunStore {
   list(): Promise<readonly StoredRun[]>;
   /** By id or the beginning of one; without it the newest. Throws RUN_NOT_FOUND when none or more than one fits. */
   find(prefix: string | undefined): Promise<StoredRun>;
-  /** The events in their order, to the end of what is written now. A line torn by a crash ends the stream without an error. */
+  /**
+   * The events in their order, to the end of what is written now. A line torn by a crash ends the stream without an error. Throws
+   * RUN_NOT_FOUND where the run is not kept any more.
+   */
   read(run: string): AsyncIterable<RunEvent>;
   /** Forgets a run and all that is kept of it; nothing when it is gone already. Never to be called for one that is going on. */
   remove(run: string): Promise<void>;

@@ -1,8 +1,10 @@
+import { existsSync } from "node:fs";
 import { mkdtemp, readFile, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { fakePrograms } from "../../lib/fake-programs.fixture.ts";
+import { runCommand } from "../../lib/run-command.ts";
 import { probeGvisor } from "./probe.ts";
 
 let dataDir = "";
@@ -62,4 +64,25 @@ describe("probeGvisor", () => {
       fix: "run Hearth outside a container",
     });
   });
+
+  // Where there is no newuidmap that is what the probe says first.
+  it.skipIf(!existsSync("/usr/bin/newuidmap"))(
+    "names what a service forbids newuidmap before it asks for ids",
+    async () => {
+      await using programs = await fakePrograms({
+        runsc: "exit 0",
+        unshare: "echo 'newuidmap: write to uid_map failed: Operation not permitted' >&2; exit 1",
+      });
+      const probe = `
+      import { probeGvisor } from ${JSON.stringify(new URL("probe.ts", import.meta.url).href)};
+      const host = ${JSON.stringify({ ...host(programs.directory), uid: 1000 })};
+      console.log((await probeGvisor(host)).fix);
+    `;
+      const argv = [process.execPath, "--input-type=module", "--eval", probe];
+      const { stdout } = await runCommand(["setpriv", "--no-new-privs", "--", ...argv]);
+      expect(stdout).toContain("without NoNewPrivileges");
+      const { stdout: elsewhere } = await runCommand(argv);
+      expect(elsewhere).not.toContain("NoNewPrivileges");
+    },
+  );
 });

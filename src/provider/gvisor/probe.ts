@@ -121,8 +121,14 @@ async function missingNamespaces(uid: number): Promise<Probe | undefined> {
   return code === 0 ? undefined : unable(`cannot make a user namespace: ${lastLine(stderr)}`, await userNamespaceFix());
 }
 
-/** The distribution's switch where it has one and it is off; else the ids are what is missing. */
+/**
+ * What keeps a set-user-ID program from being one: then newuidmap can map nothing, and no ids help. Else the distribution's switch
+ * where it has one and it is off; else the ids are what is missing.
+ */
 async function userNamespaceFix(): Promise<string> {
+  if (/^NoNewPrivs:\s*1$/mu.test(await readFile("/proc/self/status", "utf8"))) {
+    return "start Hearth without NoNewPrivileges; for the service: packaging/hearth-gvisor.conf";
+  }
   const switches = { apparmor_restrict_unprivileged_userns: "0", unprivileged_userns_clone: "1" };
   for (const [name, wanted] of Object.entries(switches)) {
     const value = await readFile(`/proc/sys/kernel/${name}`, "utf8").catch(() => wanted);
