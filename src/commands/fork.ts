@@ -95,25 +95,17 @@ async function holdForks(
   opened: OpenMoment,
   { number, json, stop: { signal } }: HoldWish,
 ): Promise<ExitCode> {
-  if (number > hearth.concurrency) {
-    throw new EngineError("BAD_USAGE", `${number} machines cannot stay: ${hearth.concurrency} may be there at a time`, {
-      hint: "--concurrency sets how many; with --exec the others wait for their turn",
-    });
-  }
   const { env, cwd } = opened.saved.shell;
   const group = randomUUID();
   await using held = new AsyncDisposableStack();
-  const made = await Promise.allSettled(
-    Array.from({ length: number }, async (_, index): Promise<void> => {
-      const startedAt = performance.now();
-      const machine = held.use(await machineAt(hearth, opened, "fork", signal, group));
-      const { id } = held.use(await hearth.held.hold(opened.stored.run, machine, { env, cwd }));
-      const readyMs = Math.round(performance.now() - startedAt);
-      const fork: OpenFork = { fork: index + 1, id, machine: machine.machine.id, readyMs };
-      out.write(json ? `${JSON.stringify(fork)}\n` : `hearth shell ${id}  ${formatDuration(readyMs)}\n`);
-    }),
-  );
-  for (const one of made) if (one.status === "rejected") throw one.reason;
+  await inPlaces(hearth, number, async (fork) => {
+    const startedAt = performance.now();
+    const machine = held.use(await machineAt(hearth, opened, "fork", signal, group));
+    const { id } = held.use(await hearth.held.hold(opened.stored.run, machine, { env, cwd }));
+    const readyMs = Math.round(performance.now() - startedAt);
+    const open: OpenFork = { fork, id, machine: machine.machine.id, readyMs };
+    out.write(json ? `${JSON.stringify(open)}\n` : `hearth shell ${id}  ${formatDuration(readyMs)}\n`);
+  });
   err.write(`${counted(number, "machine")} until Ctrl-C\n`);
   if (!signal.aborted) await once(signal, "abort");
   return exitCode.success;

@@ -172,7 +172,7 @@ export function createProgram({ version, terminal, connect, finish }: ProgramSur
   withMoment(program.command("fork"), "--at <step>")
     .description("several machines from one moment of a kept run: a command in each, or open until Ctrl-C")
     .option("-n, --number <n>", "how many (default: 2)", parseCount)
-    .addOption(concurrencyOption("machines"))
+    .addOption(concurrencyOption("machines made, or commands run,"))
     .option("--exec <command>", "what each of them runs (default: they stay, for hearth shell and hearth cp)")
     .option("--json", "one object a line, for each machine")
     .action(async (run: string | undefined, options: ForkOptions & Flags) => {
