@@ -114,7 +114,6 @@ describe("requests to Firecracker", () => {
     await boot(client, plan);
     expect(await client.version()).toBe("1.17.0");
     await client.patchDrive({ drive_id: "root", path_on_host: "scratch.ext4" });
-    await client.patchBalloon(64);
     await client.setState("Paused");
     await client.createSnapshot({ snapshot_path: "state", mem_file_path: "memory" });
     await client.setState("Resumed");

@@ -154,10 +154,6 @@ export class FirecrackerClient {
     await this.#send("PUT", "/balloon", balloon);
   }
 
-  async patchBalloon(amountMib: number): Promise<void> {
-    await this.#send("PATCH", "/balloon", { amount_mib: amountMib });
-  }
-
   async putSerial(serial: Serial): Promise<void> {
     await this.#send("PUT", "/serial", serial);
   }
