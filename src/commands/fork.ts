@@ -2,7 +2,6 @@
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { StringDecoder } from "node:string_decoder";
-import { EngineError } from "../lib/engine-error.ts";
 import { Cancelled } from "./cancelled.ts";
 import { counted } from "./counted.ts";
 import { plainText } from "./display-text.ts";

@@ -5,6 +5,7 @@
 import type { RunOutcome } from "../engine/run-settings.ts";
 import type { Plan } from "../plan/plan.ts";
 import { createFairQueue } from "../queue/fair-queue.ts";
+import type { RunEvent } from "../store/run-event.ts";
 import { pauseLines } from "./decide.ts";
 import type { Hearth, RunHandle, RunOptions } from "./hearth.ts";
 import type { RunWatch } from "./run-watch.ts";
@@ -79,9 +80,7 @@ export async function runAll(
         onEvent: (event) => {
           watch.apply(event);
           view.event(watch, event);
-          if (event.type === "paused") {
-            for (const line of pauseLines(watch.record.run ?? "", event.job, event.step)) view.progress(line);
-          }
+          for (const line of noticesOf(event, watch.record.run ?? "")) view.progress(line);
         },
       });
       handles.add(handle);
@@ -112,4 +111,16 @@ export async function runAll(
     stopTelling();
   }
   return plans.map((plan) => results.get(plan) ?? { kind: "not_reached", plan });
+}
+
+/** What somebody is to know or do, whatever they look at. */
+function noticesOf(event: RunEvent, run: string): readonly string[] {
+  switch (event.type) {
+    case "paused":
+      return pauseLines(run, event.job, event.step);
+    case "checkpoint_failed":
+      return [`No moment of ${event.job} is kept from before step ${event.before} on: ${event.reason}`];
+    default:
+      return [];
+  }
 }

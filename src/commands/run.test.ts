@@ -54,6 +54,17 @@ describe("hearth run", () => {
     }
   });
 
+  it("says on stderr from where on no moment is kept, and why", async () => {
+    const [first, ...rest] = aRun([{ name: "Test" }]);
+    const failed = { type: "checkpoint_failed", job: "build", before: 3, reason: "the disk is full" } as const;
+    const runs = { [ci]: { events: [...(first === undefined ? [] : [first]), failed, ...rest] } };
+    const { code, stderr } = await run(["run"], { results: [planned(ci)], runs });
+    expect({ code, stderr }).toEqual({
+      code: 0,
+      stderr: "No moment of build is kept from before step 3 on: the disk is full\n",
+    });
+  });
+
   it("shows the last lines of a failed step and the command for the rest, annotations before them", async () => {
     const lines = Array.from({ length: 30 }, (_, i) => `line ${i + 1}`);
     const events = aRun([{ name: "Test it", lines: ["▸group", ...lines, "◂"], fate: failed }], "failure");
