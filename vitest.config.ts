@@ -24,6 +24,8 @@ export default defineConfig({
           ],
           exclude: long,
           testTimeout: 20_000,
+          // Vitest leaves one out, which of two is half.
+          maxWorkers: "100%",
         },
       },
       {
