@@ -9,6 +9,7 @@ import type { Config } from "./config.ts";
 import type { RepositoryName } from "./git/remote-url.ts";
 import { EngineError } from "./lib/engine-error.ts";
 import { claimDirectory, removeOwned, sweepAbandoned } from "./lib/owned-directory.ts";
+import { makeRunDirectory } from "./lib/run-directory.ts";
 import type { PoolMetrics } from "./pool/warm-pool.ts";
 import type { SelectRequest } from "./select/select-workflows.ts";
 import { loadServerConfig } from "./server-config.ts";
@@ -121,7 +122,7 @@ async function serve(
     foundation.onWarning((why) => log.warn("traces not sent", { why }));
     const stopLogging = foundation.onMachineProgress(logProgress(log, clock.monotonicMs));
     const { store, changes } = watchStore(opened);
-    await mkdir(config.runDir, { recursive: true, mode: 0o700 });
+    await makeRunDirectory(config.runDir);
     const local = await localRepositories(settings);
     const built = await buildParts(foundation, { settings, store, changes, log, local });
     const { startServer } = await import("./server/serve.ts");

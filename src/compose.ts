@@ -1,7 +1,7 @@
 /** The composition root: settings in, the wired program out. The only place that names implementations. */
 import { randomUUID } from "node:crypto";
 import { existsSync, rmSync } from "node:fs";
-import { mkdir, mkdtemp } from "node:fs/promises";
+import { mkdtemp } from "node:fs/promises";
 import { availableParallelism, totalmem } from "node:os";
 import { join } from "node:path";
 import { agentBundle } from "./agent-bundle.ts";
@@ -12,6 +12,7 @@ import type { Config } from "./config.ts";
 import { claimDirectory, sweepAbandoned } from "./lib/owned-directory.ts";
 import { EngineError } from "./lib/engine-error.ts";
 import { ownUserName } from "./lib/own-user-name.ts";
+import { makeRunDirectory } from "./lib/run-directory.ts";
 import type { ConcurrencyGroups } from "./engine/concurrency-groups.ts";
 import type { RunOutcome } from "./engine/run-settings.ts";
 import type { Plan } from "./plan/plan.ts";
@@ -713,7 +714,7 @@ function loadedOnce(candidate: ComposedCandidate): ComposedCandidate {
 function scratchDirectory(runDir: string): () => Promise<string> {
   let made: Promise<string> | undefined;
   return () => {
-    made ??= mkdir(runDir, { recursive: true, mode: 0o700 })
+    made ??= makeRunDirectory(runDir)
       .then(() => sweepAbandoned(runDir, "tree-"))
       .then(() => mkdtemp(join(runDir, "tree-")))
       .then((directory) => {

@@ -9,6 +9,7 @@ import { basename, dirname, join } from "node:path";
 import { EngineError } from "../../lib/engine-error.ts";
 import type { Image } from "../../image/image-store.ts";
 import { claimDirectory, removeOwned, sweepAbandoned } from "../../lib/owned-directory.ts";
+import { makeRunDirectory } from "../../lib/run-directory.ts";
 import type { MachineSpec } from "../provider.ts";
 import { channelMount, ociConfig, readOnlyMount } from "./bundle.ts";
 import type { OciConfig } from "./bundle.ts";
@@ -68,7 +69,7 @@ export async function createMachineDirectory(
   const { runDir } = places;
   const path = join(runDir, spec.id);
   const under = (name: string) => join(path, name);
-  await mkdir(runDir, { recursive: true, mode: 0o700 });
+  await makeRunDirectory(runDir);
   await sweepAbandoned(runDir);
   await mkdir(path, { mode: 0o700 }).catch((cause: unknown) => {
     throw new EngineError("MACHINE_START_FAILED", `Cannot make the directory of machine ${spec.id}: ${path}`, {
