@@ -75,7 +75,8 @@ describe.skipIf(process.platform !== "linux").each(Object.entries(AGENTS))("a sh
   it("passes Ctrl-C on to what runs in the foreground, and goes on itself", async () => {
     await using agent = start();
     const { session, said } = watch(agent);
-    await session.write(Buffer.from("echo asleep; sleep 1000\n"));
+    // Said by what is in the foreground: a Ctrl-C before that is the shell's own.
+    await session.write(Buffer.from("sh -c 'echo asleep; exec sleep 1000'\n"));
     await expect.poll(said, WAIT).toContain("asleep\r\n");
     await session.write(Buffer.from("\x03"));
     await session.write(Buffer.from("echo then $?\nexit\n"));

@@ -40,6 +40,10 @@ function whyNot(): string | undefined {
   }
 }
 
+function notProven(why: string | undefined): string {
+  return why === undefined ? "" : ` (not proven: ${why})`;
+}
+
 let options: FirecrackerProviderOptions;
 let binaries: Binaries;
 let vmlinux = "";
@@ -114,75 +118,71 @@ async function whyNoGuestBoots(): Promise<string | undefined> {
   return probe.ok ? undefined : probe.reason;
 }
 
-describe.skipIf(reason !== undefined)(
-  `a real Firecracker${reason === undefined ? "" : ` (not proven: ${reason})`}`,
-  () => {
-    afterAll(async () => rm(options.dataDir, { recursive: true }));
+describe.skipIf(reason !== undefined)(`a real Firecracker${notProven(reason)}`, () => {
+  afterAll(async () => rm(options.dataDir, { recursive: true }));
 
-    it("takes every request of a start, says that it runs, and stops when it is told", async () => {
-      await using vm = await started("real-1");
-      expect(await vm.client.version()).toBe(binaries.version);
+  it("takes every request of a start, says that it runs, and stops when it is told", async () => {
+    await using vm = await started("real-1");
+    expect(await vm.client.version()).toBe(binaries.version);
+    expect((await vm.client.describe()).state).toBe("Running");
+    await vm.client.setState("Paused");
+    expect((await vm.client.describe()).state).toBe("Paused");
+    await vm.client.setState("Resumed");
+    expect((await vm.client.describe()).state).toBe("Running");
+    await expect(vm.client.start()).rejects.toMatchObject({ code: "MACHINE_START_FAILED" });
+  });
+
+  it("is saved, loaded by two new processes, and given another disk there", async () => {
+    const snapshot = join(options.dataDir, "snapshot");
+    {
+      await using vm = await started("real-2");
+      await createSnapshot(vm, snapshot);
+    }
+    const load = (id: string): Promise<VmProcess> =>
+      loadSnapshot(vmOptions(id), snapshot, { version: binaries.version, vsock: "vsock.sock", fill: disks }, signal);
+    await using first = await load("real-3");
+    await using second = await load("real-4");
+    for (const vm of [first, second]) {
       expect((await vm.client.describe()).state).toBe("Running");
-      await vm.client.setState("Paused");
-      expect((await vm.client.describe()).state).toBe("Paused");
-      await vm.client.setState("Resumed");
-      expect((await vm.client.describe()).state).toBe("Running");
-      await expect(vm.client.start()).rejects.toMatchObject({ code: "MACHINE_START_FAILED" });
-    });
+      await vm.client.patchDrive({ drive_id: "first", path_on_host: "other.disk" });
+      expect(await readdir(vm.directory.root)).toContain("vsock.sock");
+    }
+  });
 
-    it("is saved, loaded by two new processes, and given another disk there", async () => {
-      const snapshot = join(options.dataDir, "snapshot");
-      {
-        await using vm = await started("real-2");
-        await createSnapshot(vm, snapshot);
-      }
-      const load = (id: string): Promise<VmProcess> =>
-        loadSnapshot(vmOptions(id), snapshot, { version: binaries.version, vsock: "vsock.sock", fill: disks }, signal);
-      await using first = await load("real-3");
-      await using second = await load("real-4");
-      for (const vm of [first, second]) {
-        expect((await vm.client.describe()).state).toBe("Running");
-        await vm.client.patchDrive({ drive_id: "first", path_on_host: "other.disk" });
-        expect(await readdir(vm.directory.root)).toContain("vsock.sock");
-      }
-    });
+  it("is told from a machine that ended when it is killed", async () => {
+    await using vm = await started("real-5");
+    for (const pid of await firecrackerProcesses("real-5")) process.kill(pid, "SIGKILL");
+    expect(await vm.ended).toMatchObject({ signal: "SIGKILL" });
+  });
 
-    it("is told from a machine that ended when it is killed", async () => {
-      await using vm = await started("real-5");
-      for (const pid of await firecrackerProcesses("real-5")) process.kill(pid, "SIGKILL");
-      expect(await vm.ended).toMatchObject({ signal: "SIGKILL" });
+  it("is confined: an account of its own, no privileges to gain, system calls filtered, its directory the root", async (context) => {
+    const program = binaries.jailer ?? context.skip("HEARTH_JAILER names no jailer, or not root");
+    if (await isScript(program)) context.skip("a fake jailer changes no root and filters no system calls");
+    await using vm = await started("real-6");
+    const inside = `for pid in "$@"; do grep -q '^Uid:.0' /proc/$pid/status || { grep -E '^(NoNewPrivs|Seccomp|CapEff):' /proc/$pid/status; stat -L -c %i /proc/$pid/root; stat -c %i "$ROOT"; }; done`;
+    const pids = (await firecrackerProcesses("real-6")).map(String);
+    const { stdout } = await runCommand(["sh", "-c", inside, "sh", ...pids], {
+      env: { PATH: "/usr/bin:/bin", ROOT: vm.directory.root },
     });
+    const [capabilities, noNewPrivileges, seccomp, root, directory] = stdout.trim().split("\n");
+    expect(capabilities).toMatch(/CapEff:\s0+$/);
+    expect(noNewPrivileges).toMatch(/NoNewPrivs:\s1$/);
+    expect(seccomp).toMatch(/Seccomp:\s2$/);
+    expect(root).toBe(directory);
+  });
 
-    it("is confined: an account of its own, no privileges to gain, system calls filtered, its directory the root", async (context) => {
-      const program = binaries.jailer ?? context.skip("HEARTH_JAILER names no jailer, or not root");
-      if (await isScript(program)) context.skip("a fake jailer changes no root and filters no system calls");
-      await using vm = await started("real-6");
-      const inside = `for pid in "$@"; do grep -q '^Uid:.0' /proc/$pid/status || { grep -E '^(NoNewPrivs|Seccomp|CapEff):' /proc/$pid/status; stat -L -c %i /proc/$pid/root; stat -c %i "$ROOT"; }; done`;
-      const pids = (await firecrackerProcesses("real-6")).map(String);
-      const { stdout } = await runCommand(["sh", "-c", inside, "sh", ...pids], {
-        env: { PATH: "/usr/bin:/bin", ROOT: vm.directory.root },
-      });
-      const [capabilities, noNewPrivileges, seccomp, root, directory] = stdout.trim().split("\n");
-      expect(capabilities).toMatch(/CapEff:\s0+$/);
-      expect(noNewPrivileges).toMatch(/NoNewPrivs:\s1$/);
-      expect(seccomp).toMatch(/Seccomp:\s2$/);
-      expect(root).toBe(directory);
-    });
+  it("leaves nothing, after all of this", async () => {
+    expect(await firecrackerLeftovers(options.dataDir, "real-")).toEqual([]);
+  });
 
-    it("leaves nothing, after all of this", async () => {
-      expect(await firecrackerLeftovers(options.dataDir, "real-")).toEqual([]);
-    });
-
-    const title = `under KVM that runs guests${noGuest === undefined ? "" : ` (not proven: ${noGuest})`}`;
-    describe.skipIf(noGuest !== undefined)(title, () => {
-      const subject = {
-        create: async () => createFirecrackerProvider(options),
-        leftovers: () => firecrackerLeftovers(options.dataDir, `contract-${process.pid}-`),
-        kill: async ({ id }: { readonly id: string }) => {
-          for (const pid of await firecrackerProcesses(id)) process.kill(pid, "SIGKILL");
-        },
-      };
-      providerContract("firecracker", subject);
-    });
-  },
-);
+  describe.skipIf(noGuest !== undefined)(`under KVM that runs guests${notProven(noGuest)}`, () => {
+    const subject = {
+      create: async () => createFirecrackerProvider(options),
+      leftovers: () => firecrackerLeftovers(options.dataDir, `contract-${process.pid}-`),
+      kill: async ({ id }: { readonly id: string }) => {
+        for (const pid of await firecrackerProcesses(id)) process.kill(pid, "SIGKILL");
+      },
+    };
+    providerContract("firecracker", subject);
+  });
+});
