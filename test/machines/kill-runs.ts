@@ -64,7 +64,7 @@ jobs:
       - run: |
           sleep "$STRIKE_AFTER"
           for process in /proc/[0-9]*; do
-            if tr '\\0' ' ' < "$process/cmdline" | grep -q '^[^ ]*node [^ ]*agent'; then sudo kill -9 "\${process#/proc/}"; fi
+            if tr '\\0' ' ' < "$process/cmdline" | grep -q '^[^ ]*node .*agent'; then sudo kill -9 "\${process#/proc/}"; fi
           done
           sleep 300
 `;

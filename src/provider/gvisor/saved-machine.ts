@@ -31,7 +31,6 @@ export async function saveMachine(
   const { signal, prepared } = request;
   const { sandbox, directory } = machine;
   const failure = await saveSandbox(machine, { runsc: prepared.runsc, saveIn, signal });
-  if (failure === undefined) await writeIdentity(saveIn, await templateParts(request));
   await using undo = new AsyncDisposableStack();
   const doors = undo.use(await openDoors(directory));
   const ended = sandbox.ended.then((end): never => {
@@ -41,6 +40,8 @@ export async function saveMachine(
     throw new EngineError("MACHINE_LOST", `No sign of the machine ${RETURN_DEADLINE_MS / 1000} s after it was saved`);
   };
   await untilAborted(withDeadline(Promise.race([doors.entered, ended]), RETURN_DEADLINE_MS, late), signal);
+  // Last of all: without it nobody goes on from what a save that was given up has left.
+  if (failure === undefined) await writeIdentity(saveIn, await templateParts(request));
   undo.move();
   return { doors, failure };
 }
