@@ -18,7 +18,7 @@ export interface FlakeFiles {
   readonly touched?: { readonly trial: number; readonly files: readonly DiffFile[] };
   /** From a success to a failure. */
   readonly differing?: { readonly success: number; readonly failure: number; readonly files: readonly DiffFile[] };
-  /** Why there is no more. */
+  /** Why there is no more, where there could be. */
   readonly unknown?: string;
 }
 
@@ -64,7 +64,8 @@ export class FlakeMachines implements AsyncDisposable {
     const [success, failure] = [this.#kept.get("success"), this.#kept.get("failure")];
     const one = failure ?? success;
     if (signal.aborted) return {};
-    if (one === undefined) return this.#unknown === undefined ? {} : { unknown: this.#unknown };
+    const why = this.#unknown === undefined ? {} : { unknown: this.#unknown };
+    if (one === undefined) return why;
     const filesOf = async (from: OpenKept, to: OpenKept): Promise<readonly DiffFile[]> => {
       const wish = { prefix: "flake", directory: undefined, contentBytes: undefined };
       const masker = Masker.restore(this.#before.saved.masks);
@@ -72,7 +73,7 @@ export class FlakeMachines implements AsyncDisposable {
     };
     try {
       const touched = { trial: one.trial, files: await filesOf(this.#before, this.#after(one)) };
-      if (success === undefined || failure === undefined) return { touched };
+      if (success === undefined || failure === undefined) return { touched, ...why };
       const files = await filesOf(this.#after(success), this.#after(failure));
       return { touched, differing: { success: success.trial, failure: failure.trial, files } };
     } catch (error) {

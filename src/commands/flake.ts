@@ -4,16 +4,17 @@
  */
 import { overlay } from "../lib/overlay.ts";
 import type { RunEvent } from "../store/run-event.ts";
+import { Cancelled } from "./cancelled.ts";
 import { counted } from "./counted.ts";
+import type { DiffFile } from "./diff-document.ts";
+import { fileLines } from "./diff-lines.ts";
 import { plainText } from "./display-text.ts";
 import { formatDuration } from "./duration.ts";
-import { Cancelled } from "./cancelled.ts";
-import { fileLines } from "./diff-lines.ts";
-import { FlakeMachines } from "./flake-files.ts";
-import type { FlakeFiles } from "./flake-files.ts";
 import { exitCode } from "./exit-code.ts";
 import type { ExitCode } from "./exit-code.ts";
 import { firstDifference } from "./first-difference.ts";
+import { FlakeMachines } from "./flake-files.ts";
+import type { FlakeFiles } from "./flake-files.ts";
 import type { Hearth, RunOptions } from "./hearth.ts";
 import { inPlaces } from "./in-places.ts";
 import { openMoment } from "./open-moment.ts";
@@ -161,12 +162,9 @@ function verdictOf(trials: readonly Trial[]): Verdict {
   const unjudged =
     errors.length === 0 ? "" : `; ${errors.length} could not be tried: ${errors[0]?.error ?? "cancelled"}`;
   const times = trials.flatMap(({ outcome, durationMs }) => (outcome === "error" ? [] : [durationMs]));
-  const took = new Set(times.length === 0 ? [] : [Math.min(...times), Math.max(...times)].map(formatDuration));
-  const say = (kind: Verdict["kind"], text: string): Verdict => ({
-    kind,
-    counts,
-    text: `${[text, [...took].join(" to ")].filter(Boolean).join(", ")}${unjudged}`,
-  });
+  const range = new Set(times.length === 0 ? [] : [Math.min(...times), Math.max(...times)].map(formatDuration));
+  const took = range.size === 0 ? "" : `, ${[...range].join(" to ")}`;
+  const say = (kind: Verdict["kind"], text: string): Verdict => ({ kind, counts, text: `${text}${took}${unjudged}` });
   if (judged === 0) return say("unknown", "nothing could be tried");
   if (failed === 0) return say("never fails", `never fails: ${counted(judged, "trial")} from the same state`);
   if (failed === judged) return say("always fails", `always fails: ${counted(judged, "trial")} from the same state`);
@@ -188,15 +186,16 @@ function differenceLines(trials: readonly Trial[]): readonly string[] {
 
 /** What the step left in files, and what of it a failure left otherwise. */
 function filesLines({ touched, differing, unknown }: FlakeFiles, workspace: string): readonly string[] {
-  if (touched === undefined) return unknown === undefined ? [] : ["", `Files are not known: ${unknown}`];
-  const count = touched.files.length === 0 ? "none" : String(touched.files.length);
-  const lines = [
-    "",
-    `Files touched in trial ${touched.trial}: ${count}`,
-    ...fileLines(touched.files, workspace, false),
+  const group = (title: string, files: readonly DiffFile[], none: string): readonly string[] => {
+    const count = files.length === 0 ? none : String(files.length);
+    return ["", `${title}: ${count}`, ...fileLines(files, workspace, false)];
+  };
+  const { success, failure, files = [] } = differing ?? {};
+  return [
+    ...(touched === undefined ? [] : group(`Files touched in trial ${touched.trial}`, touched.files, "none")),
+    ...(differing === undefined
+      ? []
+      : group(`Files from trial ${success} (success) to trial ${failure} (failure)`, files, "the same")),
+    ...(unknown === undefined ? [] : ["", `Files are not all known: ${unknown}`]),
   ];
-  if (differing === undefined) return lines;
-  const { success, failure, files } = differing;
-  const title = `Files from trial ${success} (success) to trial ${failure} (failure): ${files.length === 0 ? "the same" : files.length}`;
-  return [...lines, "", title, ...fileLines(files, workspace, false)];
 }
