@@ -1,7 +1,9 @@
 /**
  * Builds the release into dist/: `main.js` with lazily loaded chunks for the commands, `rehearse-child.js`, which the server starts to read
- * strangers' files, `checkpoint-thread.js`, the thread in which checkpoints are encrypted, and `guest/agent.js`, the guest agent in a directory of its own, because a machine is shown that directory.
- * Libraries of the server use all of zod; a copy is bundled for the rest, or every command would load all of it. Another directory than dist/ may be named. Built-ins and rules of translation are found beside it. `yaml` is bundled from its browser build, which starts faster.
+ * strangers' files, `checkpoint-thread.js`, the thread in which checkpoints are encrypted, and `guest/agent.js`, the guest agent in a
+ * directory of its own, because a machine is shown that directory. Built-ins and rules of translation are found beside them. Another
+ * directory than dist/ may be named. `yaml` is bundled from its browser build, which starts faster. Libraries of the server use all of zod: a
+ * copy is bundled for the rest, or every command would load all of it.
  */
 import { chmod, cp, mkdtempDisposable, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";

@@ -13,6 +13,7 @@ import type { DiskRecord } from "./disk-record.ts";
 import { createForgetfulDisk } from "./forgetful-disk.ts";
 import type { Sandbox } from "./run-hearth.ts";
 import { deliver } from "./running-server.ts";
+import { randomFrom } from "./seeded-random.ts";
 import { serveTraced, stateOf } from "./traced-server.ts";
 
 export interface RecordedServer {
@@ -114,7 +115,7 @@ export function cutPower(
   { records, deliveries }: RecordedServer,
   { cuts, seed, syncs = "all" }: CutOptions,
 ): AfterCuts {
-  const random = randomOf(seed);
+  const random = randomFrom(seed);
   const any = (most: number): number => Math.floor(random() * most);
   const answers = records.flatMap((record, index) => (record.kind === "answer" ? [index + 1] : []));
   const moments = Array.from({ length: cuts }, (_, index) =>
@@ -201,17 +202,6 @@ function hearing(records: readonly DiskRecord[], syncs: HeardSyncs): (index: num
     const isOfHeader = before?.kind === "write" && before.offset === 0 && before.bytes.length === LOG_HEADER_BYTES;
     const after = records[index + 1];
     return isOfHeader || ((after?.kind === "write" || after?.kind === "truncate") && after.path === SERVER_DATABASE);
-  };
-}
-
-/** Of [0, 1), the same for the same seed: mulberry32, by Tommy Ettinger, in the public domain. */
-function randomOf(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   };
 }
 

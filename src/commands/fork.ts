@@ -56,7 +56,7 @@ export async function fork(
     const number = options.number ?? DEFAULT_FORKS;
     const json = options.json === true;
     const { exec: command } = options;
-    if (command === undefined) return await holdForks(hearth, terminal, opened, { number, json, stop });
+    if (command === undefined) return await holdForks(hearth, terminal, opened, { number, json, signal: stop.signal });
     const forks = await inPlaces(hearth, number, async (fork) => {
       const done = await runFork(hearth, terminal, opened, fork, { command, stop: stop.signal });
       if (json) out.write(`${JSON.stringify(done)}\n`);
@@ -84,7 +84,7 @@ interface OpenFork {
 interface HoldWish {
   readonly number: number;
   readonly json: boolean;
-  readonly stop: AbortController;
+  readonly signal: AbortSignal;
 }
 
 /** Resolves when it is interrupted: that is how it ends. */
@@ -92,7 +92,7 @@ async function holdForks(
   hearth: Hearth,
   { out, err }: Terminal,
   opened: OpenMoment,
-  { number, json, stop: { signal } }: HoldWish,
+  { number, json, signal }: HoldWish,
 ): Promise<ExitCode> {
   const { env, cwd } = opened.saved.shell;
   const group = randomUUID();

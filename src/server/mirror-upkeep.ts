@@ -109,9 +109,10 @@ async function tidyMirror(
 }
 
 async function isDue(mirror: Mirror, nowMs: number): Promise<boolean> {
-  if (await hasManyPacks(mirror)) return true;
+  const packs = await packsOf(mirror);
+  if (packs >= MANY_PACKS) return true;
   const packedMs = await modifiedMs(join(mirror.directory, PACKED_MARK));
-  return (await packsOf(mirror)) > 1 && (packedMs === undefined || nowMs - packedMs > EVERY_MS);
+  return packs > 1 && (packedMs === undefined || nowMs - packedMs > EVERY_MS);
 }
 
 async function hasManyPacks(mirror: Mirror): Promise<boolean> {

@@ -17,6 +17,7 @@ import { parseEvents } from "../example-record.ts";
 import { leftovers } from "../leftovers.ts";
 import { sandbox } from "../run-hearth.ts";
 import type { HearthEnd, RunningHearth, Sandbox } from "../run-hearth.ts";
+import { randomFrom } from "../seeded-random.ts";
 import { dataDir } from "./gvisor-fixture.ts";
 
 const VICTIMS = ["hearth", "machine", "agent"] as const;
@@ -271,15 +272,4 @@ function killProcess(pid: number): void {
     // It has ended by itself, or with another one.
     if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
   }
-}
-
-/** Numbers in [0, 1): mulberry32. */
-function randomFrom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
